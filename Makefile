@@ -1,0 +1,77 @@
+# Shortfall: the commands of the house. `make` alone lists them. Every target runs in .venv, which is made when first
+# needed and again only when pyproject.toml or constraints.txt change. ARGS="…" goes to the target's command, PIP_ARGS="…"
+# to pip install.
+
+PYTHON ?= python3
+CONFIG ?= configs/quick.yaml
+ARGS ?=
+PIP_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.shortfall-installed
+NOTEBOOKS := analysis/notebooks
+
+# Nets this small are slowed by a second thread, and the workers already use every core.
+OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS
+export RAY_USAGE_STATS_ENABLED := 0
+# Progress is shown as it happens, into a file or a pipe too.
+export PYTHONUNBUFFERED := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup experiment train compare sweep notebooks test test-slow lint type bench clean
+
+help: ## List the targets
+	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Make .venv and install everything into it; done once, the other targets call it
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "No Python at '$(PYTHON)': give one of 3.11 or newer, as in 'make setup PYTHON=python3.12'" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"{sys.executable} is Python {sys.version.split()[0]}: Shortfall needs 3.11 or newer, as in make setup PYTHON=python3.12")'
+	@echo "Installing Shortfall into $(VENV): about 700 MB to download with the CPU build of torch; this happens once."
+	@# A folder without pip is left of an interrupted attempt: it is made afresh.
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --constraint constraints.txt $(PIP_ARGS) --editable '.[harness,dev]'
+	@touch $@
+	@echo "Ready. 'make help' lists what can be done."
+
+experiment: $(STAMP) ## Train a policy, compare it with TWAP on the same markets, say where the report lies
+	$(PY) -m experiments.experiment $(CONFIG) $(ARGS)
+
+train: $(STAMP) ## Train a policy as CONFIG says; resumes a run that was interrupted
+	$(PY) -m experiments.train $(CONFIG) $(ARGS)
+
+compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
+	$(PY) -m experiments.compare $(CONFIG) $(ARGS)
+
+sweep: $(STAMP) ## Try a few training settings side by side
+	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)
+
+notebooks: $(STAMP) ## Run every notebook from top to bottom
+	$(PY) -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS) $(ARGS)
+
+test: $(STAMP) ## Run the tests, but for the slow ones
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-slow: $(STAMP) ## Run the slow tests
+	$(PY) -m pytest -m slow $(ARGS)
+
+lint: $(STAMP) ## Check style, format and the direction of imports
+	$(PY) -m ruff check $(ARGS)
+	$(PY) -m ruff format --check $(ARGS)
+	$(VENV)/bin/lint-imports
+
+type: $(STAMP) ## Check types
+	$(PY) -m mypy $(ARGS)
+
+bench: $(STAMP) ## Measure the simulator's speed
+	$(PY) -m benchmarks.reference $(ARGS)
+
+clean: ## Remove build products and caches; .venv and results stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -path ./results -prune -o -name __pycache__ -type d -exec rm -rf {} +
