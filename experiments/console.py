@@ -1,0 +1,172 @@
+"""What every command shares on the terminal: options, progress, and one line for an error.
+
+An error that the user can mend is a `ConfigError`: one line on standard error, exit status 2, before anything has run.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+from typing import NoReturn
+from typing import TypeVar
+
+import tyro
+import yaml
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from configs import ConfigError
+
+Args = TypeVar("Args")
+
+PLAIN_INTERVAL = 5.0
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line on standard error and exit with status 2 (wrong use)."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def run_command(main: Callable[[Args], None], args: type[Args], prog: str, description: str) -> None:
+    """Parse the command line into `args` and run `main` with it.
+
+    Args:
+        main: The command.
+        args: A dataclass whose fields are the options (read by tyro).
+        prog: Name of the command, as typed.
+        description: What the command does, for `--help`.
+
+    Raises:
+        SystemExit: Status 2 after a wrong option or a `ConfigError`, 130 after an interrupt.
+    """
+    try:
+        main(tyro.cli(args, prog=prog, description=description))
+    except ConfigError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
+def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
+    """Parse options such as `training.steps=1000`.
+
+    Args:
+        settings: Texts `dotted.key=value`; the value is read as YAML (`[0, 1]`, `true`, `10s`).
+
+    Returns:
+        Values by dotted key, for `configs.load_experiment`.
+
+    Raises:
+        ConfigError: If a text has no key or its value is not YAML.
+    """
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ConfigError(f"--set {setting!r}: write key=value, for example training.steps=1000")
+        try:
+            overrides[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {key}: {value!r} is not a YAML value") from error
+    return overrides
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration in seconds as `M:SS` or `H:MM:SS`."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Progress:
+    """A line that tells how far a long piece of work is: done, rate, further fields, time left.
+
+    On a terminal the line is redrawn in place; elsewhere a plain line is printed every few seconds, so that a log file
+    shows progress too.
+
+    Args:
+        title: What is going on.
+        total: Number of units in all.
+        unit: Name of a unit, in the plural.
+        start: Units that were done before (a resumed run); they do not count in the rate.
+        interval: Seconds between plain lines.
+        console: Where to draw; standard output by default.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        *,
+        unit: str = "steps",
+        start: int = 0,
+        interval: float = PLAIN_INTERVAL,
+        console: Console | None = None,
+    ) -> None:
+        self.title = title
+        self.total = total
+        self.unit = unit
+        self.start = start
+        self.done = start
+        self.interval = interval
+        self.console = console if console is not None else Console(highlight=False, soft_wrap=True)
+        self._fields: dict[str, str] = {}
+        self._began = time.monotonic()
+        self._printed = float("-inf")
+        self._live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        self._began = time.monotonic()
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._render)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+        elif kind is None:
+            self._print()
+
+    @property
+    def rate(self) -> float:
+        """Units a second since the work began (0 before the first)."""
+        elapsed = time.monotonic() - self._began
+        return (self.done - self.start) / elapsed if elapsed > 0 else 0.0
+
+    def update(self, done: int, **fields: str) -> None:
+        """Tell how many units are done in all, and set further fields of the line, already formatted."""
+        self.done = done
+        self._fields.update(fields)
+        if self._live is None and time.monotonic() - self._printed >= self.interval:
+            self._print()
+
+    def line(self) -> str:
+        """The line as plain text."""
+        share = self.done / self.total if self.total else 1.0
+        rate = self.rate
+        parts = [f"{self.title} {self.done:,}/{self.total:,} {self.unit} {share:4.0%}", f"{rate:,.3g} {self.unit}/s"]
+        parts += [f"{name.replace('_', ' ')} {value}" for name, value in self._fields.items()]
+        if self.done < self.total:
+            parts.append(f"left {format_duration((self.total - self.done) / rate) if rate > 0 else '?'}")
+        else:
+            parts.append(f"took {format_duration(time.monotonic() - self._began)}")
+        return "  ".join(parts)
+
+    def _render(self) -> Text:
+        return Text(self.line(), overflow="ellipsis", no_wrap=True)
+
+    def _print(self) -> None:
+        self._printed = time.monotonic()
+        self.console.print(self.line(), markup=False)
+        self.console.file.flush()
