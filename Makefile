@@ -32,8 +32,8 @@ setup: $(STAMP) ## Make .venv and install everything into it; done once, the oth
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "No Python at '$(PYTHON)': give one of 3.11 or newer, as in 'make setup PYTHON=python3.12'" >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"{sys.executable} is Python {sys.version.split()[0]}: Shortfall needs 3.11 or newer, as in make setup PYTHON=python3.12")'
-	@echo "Installing Shortfall into $(VENV): about 700 MB to download with the CPU build of torch; this happens once."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version 2>&1) is too old: Shortfall needs 3.11 or newer, as in 'make setup PYTHON=python3.12'" >&2; exit 2; }
+	@echo "Installing Shortfall into $(VENV): about 500 MB to download with the CPU build of torch; this happens once."
 	@# A folder without pip is left of an interrupted attempt: it is made afresh.
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(PY) -m pip install --constraint constraints.txt $(PIP_ARGS) --editable '.[harness,dev]'
