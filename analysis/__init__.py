@@ -1,0 +1,1 @@
+"""Statistics, figures and reports from run records; never imports the simulator."""

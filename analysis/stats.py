@@ -1,0 +1,201 @@
+"""Statistics of a comparison: intervals, paired tests, Holm's correction, power.
+
+One primary method throughout: Student's t on independent values, one a seed. Where a value cannot be given (one seed,
+no spread), it is None and a reason says why; nothing here returns a number that is not finite.
+
+Sources: Student, "The probable error of a mean", Biometrika 6 (1908); S. Holm, "A simple sequentially rejective
+multiple test procedure", Scandinavian Journal of Statistics 6 (1979); J. Cohen, "Statistical Power Analysis for the
+Behavioral Sciences", 2nd ed. (1988), chapter 2, for the power of the t test by the noncentral t distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+LEVEL = 0.95
+ALPHA = 0.05
+POWER = 0.80
+LARGEST_N = 10**9
+
+NO_VALUE = "no seed has this value"
+ONE_SEED = "one seed: no standard deviation, no interval"
+NO_SPREAD = "all seeds give the same value: no test"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The mean of independent values, with its uncertainty.
+
+    Attributes:
+        n: Number of finite values.
+        mean: Their mean.
+        sd: Their standard deviation, with n − 1 in the denominator.
+        ci95: Interval of the mean, at 95 % confidence.
+        p: Two-sided p of the hypothesis that the mean is zero.
+        reason: Why a value is None, empty if none is.
+    """
+
+    n: int
+    mean: float | None
+    sd: float | None
+    ci95: tuple[float, float] | None
+    p: float | None
+    reason: str = ""
+
+    def as_dict(self, *, test: bool = False) -> dict[str, Any]:
+        """Return the estimate for `summary.json`; `p` only for a test, `reason` only if a value is missing."""
+        result: dict[str, Any] = {"n": self.n, "mean": self.mean, "sd": self.sd}
+        result["ci95"] = None if self.ci95 is None else list(self.ci95)
+        if test:
+            result["p"] = self.p
+        if self.reason and (test or self.sd is None):
+            result["reason"] = self.reason
+        return result
+
+
+def estimate(values: ArrayLike) -> Estimate:
+    """Estimate the mean of independent values.
+
+    The interval is mean ± t(0.975, n − 1) sd / √n, and p = 2 P(T > |mean| √n / sd) with T Student's t of n − 1 degrees
+    of freedom (Student 1908). On per-seed differences this is the paired t test.
+
+    Args:
+        values: Independent values, one a seed; values that are not finite are left out and do not count in `n`.
+
+    Returns:
+        The estimate. One value has no sd, interval or p; values without spread have an interval of zero width and no p.
+    """
+    data = np.asarray(values, dtype="float64")
+    data = data[np.isfinite(data)]
+    n = len(data)
+    if n == 0:
+        return Estimate(0, None, None, None, None, NO_VALUE)
+    mean = float(data.mean())
+    if n == 1:
+        return Estimate(1, mean, None, None, None, ONE_SEED)
+    if np.ptp(data) == 0:
+        return Estimate(n, float(data[0]), 0.0, (float(data[0]), float(data[0])), None, NO_SPREAD)
+    sd = float(data.std(ddof=1))
+    error = sd / math.sqrt(n)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * error
+    p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
+    return Estimate(n, mean, sd, (mean - half, mean + half), p)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust p values for the number of tests, Holm's step-down method (Holm 1979).
+
+    The i-th smallest of m values becomes max over j ≤ i of min(1, (m − j + 1) p_j). A comparison that rejects where the
+    adjusted value is at most α keeps the chance of any false rejection at or below α, whatever the dependence.
+
+    Args:
+        p_values: One family of tests; None where there was no test, which does not count.
+
+    Returns:
+        The adjusted values in the same order, None where there was none.
+    """
+    tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, index) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - rank) * p))
+        adjusted[index] = largest
+    return adjusted
+
+
+def power_of_n(n: int, sd: float, effect: float = 1.0, alpha: float = ALPHA) -> float:
+    """Return the power of the two-sided paired t test.
+
+    P(|T| > t(1 − α/2, n − 1)) with T noncentral t of n − 1 degrees of freedom and noncentrality effect √n / sd
+    (Cohen 1988, chapter 2).
+
+    Args:
+        n: Number of differences, at least 2.
+        sd: Their standard deviation, positive, in the unit of the effect.
+        effect: True mean difference.
+        alpha: Two-sided size of the test.
+    """
+    critical = stats.t.ppf(1 - alpha / 2, n - 1)
+    noncentrality = abs(effect) * math.sqrt(n) / sd
+    power = stats.nct.sf(critical, n - 1, noncentrality) + stats.nct.cdf(-critical, n - 1, noncentrality)
+    # Far out, the noncentral t gives no number where the power is 1 to the last digit.
+    return float(power) if math.isfinite(power) else 1.0
+
+
+def n_for_effect(sd: float | None, effect: float = 1.0, power: float = POWER, alpha: float = ALPHA) -> int | None:
+    """Return the smallest number of seeds with which the paired t test sees an effect.
+
+    Args:
+        sd: Standard deviation of the per-seed differences, in the unit of the effect.
+        effect: True mean difference to be seen, not zero.
+        power: Chance of seeing it, between `alpha` and 1.
+        alpha: Two-sided size of the test.
+
+    Returns:
+        The smallest n ≥ 2 with `power_of_n` ≥ `power`; None if sd is unknown, zero or not finite, or n exceeds 10⁹.
+
+    Raises:
+        ValueError: If the effect is zero or the power is not between alpha and 1.
+    """
+    if effect == 0 or not alpha < power < 1:
+        raise ValueError(f"effect must not be 0 and power must lie in ({alpha}, 1), got effect={effect}, power={power}")
+    if sd is None or not math.isfinite(sd) or sd <= 0:
+        return None
+    low, high = 1, 2
+    while power_of_n(high, sd, effect, alpha) < power:
+        low, high = high, 2 * high
+        if high > LARGEST_N:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if power_of_n(middle, sd, effect, alpha) < power:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def effect_for_n(n: int, sd: float | None, power: float = POWER, alpha: float = ALPHA) -> float | None:
+    """Return the smallest effect that n seeds see at the given power, in the unit of sd; None if it has no answer."""
+    if n < 2 or sd is None or not math.isfinite(sd) or sd <= 0:
+        return None
+    low, high = 0.0, sd
+    while power_of_n(n, sd, high, alpha) < power:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        if power_of_n(n, sd, middle, alpha) < power:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def per_seed(episodes: pd.DataFrame, strategy: str, sides: Sequence[str], measure: str) -> pd.Series[float]:
+    """Return one value a seed: the mean of a measure over the sides.
+
+    Buy and sell on one seed are antithetic, so their mean is the unit of comparison.
+
+    Args:
+        episodes: Rows of the `episodes` table, at most one for each strategy, seed and side.
+        strategy: Name of the strategy.
+        sides: The sides that a seed must have.
+        measure: Column of `episodes`.
+
+    Returns:
+        Values indexed by seed, ascending; a seed that misses a side is left out, one with a side that is not finite
+        has the value NaN.
+    """
+    rows = episodes[(episodes["strategy"] == strategy) & episodes["side"].isin(list(sides))]
+    wide = rows.pivot(index="seed", columns="side", values=measure)
+    counts = rows.groupby("seed")["side"].nunique()
+    complete = counts.index[counts == len(sides)]
+    return wide.loc[complete].sort_index().mean(axis=1, skipna=False)
