@@ -1,0 +1,1 @@
+"""A simulated equity market: exchange, limit order book, background traders, oracles and market configurations."""

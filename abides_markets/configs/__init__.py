@@ -1,0 +1,1 @@
+"""Configurations of whole markets: modules with a `build_config` function."""

@@ -1,0 +1,1 @@
+"""Messages between trading agents and the exchange."""

@@ -1,0 +1,458 @@
+"""Typed models of an experiment: what a YAML file in `configs/` may say, with units and allowed values.
+
+An experiment names a market, a parent order, what the agent sees and may do, how it is rewarded, how it is trained and
+what it is compared with. Unknown keys are refused, so that a misspelt one never silently means its default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+from typing import Any
+from typing import Literal
+
+import yaml
+from pydantic import AfterValidator
+from pydantic import BaseModel
+from pydantic import BeforeValidator
+from pydantic import ConfigDict
+from pydantic import Field
+from pydantic import NonNegativeInt
+from pydantic import PositiveInt
+from pydantic import ValidationError
+from pydantic import model_validator
+
+from abides_core.utils import str_to_ns
+
+CONFIG_DIR = Path(__file__).resolve().parent
+SECOND = 1_000_000_000
+
+Side = Literal["buy", "sell"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+
+
+class ConfigError(ValueError):
+    """A configuration or a command-line value that cannot be used; its text is one line that names the value."""
+
+
+def _to_ns(value: Any) -> Any:
+    """Turn a duration such as `10s`, `30min` or `09:35:00` into whole nanoseconds."""
+    if isinstance(value, str):
+        try:
+            return str_to_ns(value)
+        except ValueError as error:
+            raise ValueError(f"not a duration: {value!r} (write 10s, 30min, 1h or HH:MM:SS)") from error
+    return value
+
+
+def _positive(value: int) -> int:
+    if value <= 0:
+        raise ValueError(f"must be longer than zero, got {value} ns")
+    return value
+
+
+TimeOfDay = Annotated[int, BeforeValidator(_to_ns)]
+Duration = Annotated[int, BeforeValidator(_to_ns), AfterValidator(_positive)]
+
+
+class Model(BaseModel):
+    """Base of every configuration model: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MarketConfig(Model):
+    """The simulated market. Changing any of it changes every tape.
+
+    Attributes:
+        background: Module of `abides_markets.configs` that builds the background market.
+        end_time: Market close, nanoseconds since midnight.
+        latency_seed: Seed of the stored latencies: the first n agents' values do not depend on how many follow.
+        switches: Named repairs of the reference market (`abides_markets.switches`), all on unless turned off here.
+        params: Further parameters of the background's `build_config` (for example `num_noise_agents`).
+    """
+
+    background: Literal["rmsc04"] = "rmsc04"
+    end_time: TimeOfDay = str_to_ns("10:20:00")
+    latency_seed: NonNegativeInt = 20_210_205
+    switches: dict[str, bool] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class OrderConfig(Model):
+    """The parent order.
+
+    Attributes:
+        side: `buy`, `sell`, or `both` (each episode of training draws one; a comparison runs both).
+        quantity: Shares of the parent order.
+        start: Arrival, nanoseconds since midnight.
+        window: Length of the execution window, nanoseconds.
+        end_rule: What happens to shares still unfilled at the end of the window: `leave` them, or `sweep` them
+            with market orders shortly before.
+        settlement: Time after the window in which the last confirmations arrive, at most one second.
+    """
+
+    side: Literal["buy", "sell", "both"] = "both"
+    quantity: PositiveInt = 20_000
+    start: TimeOfDay = str_to_ns("09:35:00")
+    window: Duration = str_to_ns("30min")
+    end_rule: Literal["leave", "sweep"] = "sweep"
+    settlement: Duration = SECOND
+
+    @model_validator(mode="after")
+    def _settles_within_a_second(self) -> OrderConfig:
+        if self.settlement > SECOND:
+            raise ValueError(f"settlement must be at most 1s, got {self.settlement} ns")
+        return self
+
+
+class LotActions(Model):
+    """Market orders of 0, 1, …, `largest` lots of `lot` shares (the paper's action set: 0, 20, 40, 60, 80 shares)."""
+
+    kind: Literal["lots"] = "lots"
+    lot: PositiveInt = 20
+    largest: PositiveInt = 4
+
+
+class ParticipationActions(Model):
+    """Market orders of a multiple of what TWAP would send in this interval.
+
+    Attributes:
+        multipliers: Multiples of the shares that TWAP trades in one decision interval.
+        corridor: If given, the executed fraction is kept within ± this of the elapsed fraction, closing on the
+            full quantity at the end.
+    """
+
+    kind: Literal["participation"] = "participation"
+    multipliers: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 0.5, 1.0, 1.5, 2.0)
+    corridor: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_choice(self) -> ParticipationActions:
+        if len(self.multipliers) < 2:
+            raise ValueError(f"multipliers must be at least two, got {self.multipliers}")
+        return self
+
+
+class PlacementActions(Model):
+    """Where to put the slice that is due: hold, a limit order, or a market order.
+
+    Attributes:
+        placements: In order of the action's number. `hold` leaves everything as it is; `behind`, `at` and `inside`
+            keep one limit order one tick behind, at, or one tick inside the own side's best quote; `cross` sends a
+            market order.
+        slices: Size of the order, in slices (shares that TWAP trades in one decision interval).
+    """
+
+    kind: Literal["placement"] = "placement"
+    placements: tuple[Literal["hold", "behind", "at", "inside", "cross"], ...] = ("hold", "at", "inside", "cross")
+    slices: Annotated[float, Field(gt=0)] = 1.0
+
+
+ActionConfig = Annotated[LotActions | ParticipationActions | PlacementActions, Field(discriminator="kind")]
+
+
+class ObservationConfig(Model):
+    """What the policy sees: names of `agents.features.FEATURES`, in order; `history` stacks the last decisions."""
+
+    features: tuple[str, ...] = (
+        "inventory",
+        "time",
+        "schedule_deviation",
+        "imbalance_1",
+        "imbalance_2",
+        "imbalance_3",
+        "imbalance_4",
+        "imbalance_5",
+        "own_depth_1",
+        "own_depth_5",
+        "own_depth_total",
+        "opposite_depth_1",
+        "opposite_depth_5",
+        "opposite_depth_total",
+        "spread",
+        "best_bid",
+        "best_ask",
+        "return_1",
+        "return_2",
+        "return_3",
+        "direction",
+        "resting",
+        "resting_distance",
+    )
+    history: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _has_features(self) -> ObservationConfig:
+        if not self.features:
+            raise ValueError("features must not be empty")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError(f"features must not repeat, got {list(self.features)}")
+        return self
+
+
+class RewardConfig(Model):
+    """The reward, equation 4 of arXiv 2411.06389: `implementation_shortfall − impact_penalty − completion_penalty`.
+
+    Attributes:
+        alpha: Weight α of the depth consumed, per share of the parent order.
+        depth: The kind of `d_t`: `ticks_walked`, `shares_beyond_touch` or `shares`.
+        beta: Penalty β per share left, in `price_unit`; the default lies above the worst completion cost.
+        price_unit: `cents` or `dollars`.
+    """
+
+    alpha: Annotated[float, Field(ge=0)] = 1.0
+    depth: Literal["ticks_walked", "shares_beyond_touch", "shares"] = "shares_beyond_touch"
+    beta: Annotated[float, Field(ge=0)] = 200.0
+    price_unit: Literal["cents", "dollars"] = "cents"
+
+
+class TrainingConfig(Model):
+    """Training of the DQN.
+
+    Attributes:
+        steps: Environment steps in all.
+        seed: Seed of initial weights, exploration and the order of training markets.
+        envs: Environments per runner.
+        hidden: Units of the hidden layers.
+        learning_rate: Schedule `[[step, rate], …]`, linear in between.
+        epsilon: Exploration schedule `[[step, probability], …]`, linear in between; the first step is 0.
+        gamma: Discount per decision.
+        n_step: Steps of the return in the target.
+        batch_size: Transitions per update.
+        updates_per_step: Gradient updates per environment step.
+        learning_starts: Environment steps before the first update.
+        buffer: Capacity of the replay buffer, transitions.
+        prioritised: Whether replay is prioritised (α 0.6, β 0.4).
+        double: Double Q-learning.
+        dueling: Dueling heads.
+        target_update: Environment steps between updates of the target network.
+        grad_clip: Largest global norm of the gradient.
+        checkpoint_every: Environment steps between checkpoints.
+    """
+
+    steps: PositiveInt = 40_000
+    seed: NonNegativeInt = 0
+    envs: PositiveInt = 8
+    hidden: tuple[PositiveInt, ...] = (64, 64)
+    learning_rate: tuple[tuple[NonNegativeInt, float], ...] = ((0, 1e-3),)
+    epsilon: tuple[tuple[NonNegativeInt, float], ...] = ((0, 1.0), (10_000, 0.05))
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.999
+    n_step: PositiveInt = 1
+    batch_size: PositiveInt = 64
+    updates_per_step: Annotated[float, Field(gt=0)] = 0.125
+    learning_starts: NonNegativeInt = 1_000
+    buffer: PositiveInt = 50_000
+    prioritised: bool = True
+    double: bool = True
+    dueling: bool = True
+    target_update: PositiveInt = 500
+    grad_clip: Annotated[float, Field(gt=0)] = 10.0
+    checkpoint_every: PositiveInt = 5_000
+
+
+class SweepConfig(Model):
+    """A Ray Tune run: lists of values for fields of `training` (by name), and the length of one trial."""
+
+    parameters: dict[str, list[Any]] = Field(
+        default_factory=lambda: {"learning_rate": [[[0, 1e-3]], [[0, 3e-4]]], "gamma": [0.99, 0.999]}
+    )
+    steps: PositiveInt = 2_000
+    concurrent: PositiveInt = 2
+
+
+class StrategyConfig(Model):
+    """A named strategy of a comparison: a kind of `agents.STRATEGIES` with parameters of its constructor."""
+
+    kind: Name
+    interval: Duration | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class ValidityConfig(Model):
+    """The gate: a seed whose do-nothing market fails a threshold is shown apart.
+
+    Attributes:
+        two_sided: Least share of the window in which both sides of the book have an order.
+        makers_alive: Least number of market makers with a pending wake-up at the end of the window.
+        volume: Least volume in the window, shares.
+        discarded: Largest number of orders that the exchange discarded silently.
+    """
+
+    two_sided: Annotated[float, Field(ge=0, le=1)] = 0.95
+    makers_alive: NonNegativeInt = 2
+    volume: NonNegativeInt = 10_000
+    discarded: NonNegativeInt = 0
+
+
+class ComparisonConfig(Model):
+    """What is compared: strategies (the first is the reference of every pair), seeds `A:B` (B excluded), processes."""
+
+    strategies: tuple[Name, ...] = ("twap", "aggressive", "passive", "random", "dqn")
+    seeds: str | None = None
+    workers: PositiveInt = 2
+    validity: ValidityConfig = ValidityConfig()
+
+
+class Experiment(Model):
+    """One experiment, as resolved from a YAML file."""
+
+    name: Name
+    market: MarketConfig = MarketConfig()
+    order: OrderConfig = OrderConfig()
+    decision_interval: Duration = 10 * SECOND
+    observation: ObservationConfig = ObservationConfig()
+    actions: ActionConfig = ParticipationActions()
+    reward: RewardConfig = RewardConfig()
+    training: TrainingConfig = TrainingConfig()
+    sweep: SweepConfig = SweepConfig()
+    strategies: dict[Name, StrategyConfig] = Field(default_factory=dict)
+    comparison: ComparisonConfig = ComparisonConfig()
+
+    @model_validator(mode="after")
+    def _fits_in_the_market(self) -> Experiment:
+        end = self.order.start + self.order.window + self.order.settlement
+        if self.order.start < str_to_ns("09:30:00"):
+            raise ValueError(f"order.start must be at or after the open 09:30:00, got {_clock(self.order.start)}")
+        if end > self.market.end_time:
+            raise ValueError(
+                f"order.window ends with its settlement at {_clock(end)}, after the market's close"
+                f" {_clock(self.market.end_time)}: shorten order.window or move market.end_time"
+            )
+        if self.order.window % self.decision_interval:
+            raise ValueError(
+                f"decision_interval must divide order.window ({self.order.window / SECOND:g}s),"
+                f" got {self.decision_interval / SECOND:g}s"
+            )
+        return self
+
+    @property
+    def decisions(self) -> int:
+        """Number of decision times in the window."""
+        return self.order.window // self.decision_interval
+
+    def digest(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the resolved configuration."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class SeedRanges(Model):
+    """Half-open seed ranges `A:B` (B excluded); `test` has no end."""
+
+    train: str
+    validation: str
+    calibration: str
+    test: str
+
+
+def _clock(ns: int) -> str:
+    seconds, rest = divmod(ns, SECOND)
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return text if not rest else f"{text}.{rest:09d}".rstrip("0")
+
+
+def parse_seeds(text: str) -> range:
+    """Parse a half-open range of seeds.
+
+    Args:
+        text: `A:B` with integers 0 ≤ A < B; B is excluded.
+
+    Returns:
+        The seeds, in order.
+
+    Raises:
+        ConfigError: If the text is not such a range or the range is empty.
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", text)
+    if match is None:
+        raise ConfigError(f"seeds {text!r} is not a range: write A:B with integers 0 <= A < B (B is excluded)")
+    first, end = int(match[1]), int(match[2])
+    if first >= end:
+        raise ConfigError(f"seeds {text!r} is empty: write A:B with A < B (B is excluded)")
+    return range(first, end)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = ", ".join(sorted(p.stem for p in CONFIG_DIR.glob("*.yaml") if p.stem != "seeds"))
+        raise ConfigError(f"no configuration {str(path)!r}: give a YAML file or one of {known}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+
+
+def _first_error(path: Path | str, error: ValidationError, model: type[BaseModel]) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "experiment"
+    if first["type"] == "extra_forbidden":
+        allowed = _allowed_keys(model, first["loc"][:-1])
+        return ConfigError(f"{path}: unknown key {where!r}; allowed: {', '.join(allowed)}")
+    value = first.get("input")
+    got = "" if isinstance(value, dict | BaseModel) else f", got {value!r}"
+    return ConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{got}")
+
+
+def _allowed_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names of the fields of the model at `location` inside `model`."""
+    actions = {m.model_fields["kind"].default: m for m in (LotActions, ParticipationActions, PlacementActions)}
+    for part in location:
+        if part in actions:
+            model = actions[part]
+            continue
+        field = model.model_fields.get(part)
+        annotation = field.annotation if field is not None else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        elif part in ("actions", "strategies"):
+            model = StrategyConfig if part == "strategies" else model
+    return sorted(model.model_fields)
+
+
+def load_experiment(config: str | Path, overrides: dict[str, Any] | None = None) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        config: A YAML file, or the bare name of one in `configs/` (for example `quick`).
+        overrides: Values that replace the file's, by dotted path (`{"training.steps": 1000}`).
+
+    Returns:
+        The experiment, resolved.
+
+    Raises:
+        ConfigError: One line that names the file, the key, the value and what is allowed.
+    """
+    path = Path(config)
+    if path.suffix not in (".yaml", ".yml"):
+        path = CONFIG_DIR / f"{config}.yaml"
+    data = _read_yaml(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: an experiment is a mapping of keys, got {type(data).__name__}")
+    for dotted, value in (overrides or {}).items():
+        target = data
+        *parents, last = dotted.split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = value
+    return experiment_from(data, path)
+
+
+def experiment_from(data: dict[str, Any], source: Path | str = "experiment") -> Experiment:
+    """Build an experiment from a mapping; see `load_experiment` for errors."""
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise _first_error(source, error, Experiment) from error
+
+
+def load_seed_ranges() -> SeedRanges:
+    """Read `configs/seeds.yaml`."""
+    path = CONFIG_DIR / "seeds.yaml"
+    try:
+        return SeedRanges.model_validate(_read_yaml(path))
+    except ValidationError as error:
+        raise _first_error(path, error, SeedRanges) from error
