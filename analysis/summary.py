@@ -31,9 +31,9 @@ METHOD = {
     "unit": "per seed, the mean of the sides (buy and sell on one seed are antithetic)",
     "interval": "95 % Student t interval of the mean over seeds; for pairs, over differences on the same seeds",
     "test": "two-sided paired t test of a mean difference of zero",
-    "multiple_comparisons": "p_holm: Holm's step-down correction over the pairs, for each measure by itself",
-    "power": "n_for_1_cent: seeds with which the paired t test sees a mean difference of 1 cent at 80 % power and"
-    " alpha 0.05, by the noncentral t distribution and the sd seen here",
+    "multiple_comparisons": "Holm's step-down correction over the pairs (p_holm), for each measure by itself",
+    "power": "seeds with which the paired t test sees a mean difference of 1 cent at 80 % power and alpha 0.05"
+    " (n_for_1_cent), by the noncentral t distribution and the sd seen here",
     "exclusion": "a seed without every side of a strategy (of both strategies, for a pair) is left out and counted;"
     " seeds whose do-nothing market failed the gate are left out of `strategies` and `paired`"
     " and kept in `with_invalid_seeds`",

@@ -127,6 +127,19 @@ def pair_table(paired: Mapping[str, Any], title: str = "Paired differences, cent
     return TextTable(title, header, rows)
 
 
+def parts_table(strategies: Mapping[str, Any]) -> TextTable:
+    """Return the parts of every strategy's shortfall with their intervals, and the shortfall in basis points."""
+    parts = {
+        "execution [95 %]": "execution_cents",
+        "of it delay [95 %]": "delay_cents",
+        "drift [95 %]": "drift_cents",
+        "opportunity [95 %]": "opportunity_cents",
+        "shortfall, bp of arrival": "shortfall_bps",
+    }
+    rows = tuple((name, *(with_interval(entry[part]) for part in parts.values())) for name, entry in strategies.items())
+    return TextTable("Parts of the shortfall, cents per share", ("strategy", *parts), rows)
+
+
 def side_table(summary: Mapping[str, Any]) -> TextTable | None:
     """Return the shortfall of every strategy and pair by side; None if only one side was run."""
     sides = summary["sides"]
@@ -176,6 +189,28 @@ def headline_sentence(summary: Mapping[str, Any], key: str | None = None) -> str
     return sentence + "."
 
 
+def reading(summary: Mapping[str, Any], key: str) -> str:
+    """Say in plain words what one pair's interval allows to conclude about the shortfall."""
+    found = summary["paired"][key]["shortfall_cents"]
+    a, _, b = key.partition("-")
+    if found["ci95"] is None:
+        return f"{found['n']} seed{'' if found['n'] == 1 else 's'}: nothing can be said about {a} against {b}."
+    low, high = found["ci95"]
+    if low > 0 or high < 0:
+        holm = found["p_holm"]
+        pairs = len(summary["paired"])
+        adjusted = "" if holm is None or pairs == 1 else f" Corrected for {pairs} pairs, p {_equals(holm)}."
+        return f"The interval leaves out 0: {a} does {'better' if low > 0 else 'worse'} than {b} here.{adjusted}"
+    smallest = summary["power"]["pairs"][key]["smallest_effect_cents"]
+    power = f" They would see {smallest:.1f} cents or more at 80 % power." if smallest is not None else ""
+    return f"The interval holds 0: these {found['n']} seeds do not tell {a} from {b}.{power}"
+
+
+def _equals(p: float) -> str:
+    text = probability(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
 def _measured(found: Mapping[str, Any], n: int) -> str:
     if found["mean"] is None:
         return f"no result ({found['reason']})"
@@ -183,8 +218,7 @@ def _measured(found: Mapping[str, Any], n: int) -> str:
     if found["ci95"] is not None:
         text += f", 95 % interval {number(found['ci95'][0])} to {number(found['ci95'][1])}"
     if found.get("p") is not None:
-        p = probability(found["p"])
-        text += f", p {p}" if p.startswith("<") else f", p = {p}"
+        text += f", p {_equals(found['p'])}"
     text += f", {n} seed{'' if n == 1 else 's'}"
     return text + (f" ({found['reason']})" if found.get("reason") else "")
 

@@ -1,0 +1,99 @@
+"""Figures: what they show is what the tables say, saving is repeatable, nothing global changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib._pylab_helpers import Gcf
+
+from analysis import plots
+from analysis.sample import sample_tables
+
+STRATEGIES = ["twap", "passive", "aggressive"]
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, pd.DataFrame]:
+    tables = sample_tables(STRATEGIES, range(4), window_s=300)
+    return {name: table.to_pandas() for name, table in tables.items()}
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> dict:
+    return plots.all_figures(frames, STRATEGIES, ["twap", "aggressive"], 1, "sell")
+
+
+def test_same_records_same_svg_and_no_global_state(frames: dict[str, pd.DataFrame]) -> None:
+    before = dict(mpl.rcParams)
+    first, second = draw(frames), draw(frames)
+    assert list(first) == ["shortfall", "cost_against_time", "inventory", "market"]
+    for name in first:
+        text = plots.svg(first[name])
+        assert text == plots.svg(first[name]) == plots.svg(second[name])
+        assert "<dc:date>" not in text
+    assert dict(mpl.rcParams) == before
+    assert not Gcf.figs
+
+
+def test_inventory_falls_from_all_to_what_is_left(frames: dict[str, pd.DataFrame]) -> None:
+    figure = plots.inventory_trajectories(frames["episodes"], frames["decisions"], frames["fills"], STRATEGIES)
+    lines = {line.get_label(): np.asarray(line.get_ydata(), dtype=float) for line in figure.axes[0].get_lines()}
+    assert list(lines) == STRATEGIES
+    for values in lines.values():
+        assert values[0] == 100
+        assert values[-1] == pytest.approx(0, abs=1e-9)
+        assert (np.diff(values) <= 1e-9).all()
+    assert "%" in figure.axes[0].get_ylabel()
+
+
+def test_cost_against_time_ends_at_the_costs_of_the_episodes(frames: dict[str, pd.DataFrame]) -> None:
+    figure = plots.cost_against_time(frames["episodes"], frames["fills"], STRATEGIES)
+    means = frames["episodes"].groupby("strategy")[["execution_cents", "shortfall_cents"]].mean()
+    for ax, column in zip(figure.axes, ["execution_cents", "shortfall_cents"], strict=True):
+        lines = {line.get_label(): np.asarray(line.get_ydata(), dtype=float) for line in ax.get_lines()}
+        for name in STRATEGIES:
+            assert lines[name][-1] == pytest.approx(means.loc[name, column])
+    assert "higher is better" in figure.axes[0].get_ylabel()
+    assert "cents per share" in figure.axes[0].get_ylabel()
+
+
+def test_distribution_shows_intervals_in_numbers(frames: dict[str, pd.DataFrame]) -> None:
+    figure = plots.shortfall_distribution(frames["episodes"], STRATEGIES)
+    top, bottom = figure.axes
+    assert [label.get_text() for label in bottom.get_yticklabels()] == ["passive − twap", "aggressive − twap"]
+    wide = frames["episodes"].groupby(["strategy", "seed"])["shortfall_cents"].mean().unstack("strategy")
+    mean = f"{(wide['passive'] - wide['twap']).mean():+.2f}".replace("-", "−")
+    assert bottom.texts[0].get_text().startswith(mean)
+    assert len(top.texts) == 3
+
+
+def test_one_strategy_one_seed_and_no_fills_can_be_drawn(frames: dict[str, pd.DataFrame]) -> None:
+    one = {name: frame[(frame["strategy"] == "twap") & (frame["seed"] == 1)] for name, frame in frames.items()}
+    one["fills"] = one["fills"].iloc[:0]
+    figures = plots.all_figures(one, ["twap"], ["twap"], 1, "buy")
+    assert len(figures) == 4
+    for figure in figures.values():
+        assert plots.svg(figure)
+
+
+def test_an_empty_side_of_the_book_leaves_a_gap(frames: dict[str, pd.DataFrame]) -> None:
+    market = frames["market"].copy()
+    market.loc[market["time_ns"] % 7 == 0, ["bid", "bid_size", "bid_depth"]] = [-1, 0, 0]
+    figure = plots.market_snapshot(market, frames["fills"], frames["episodes"], ["twap"], 1)
+    low = min(np.nanmin(np.asarray(line.get_ydata(), dtype=float)) for line in figure.axes[0].get_lines())
+    assert low > -1_000
+
+
+def test_save(frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    figure = plots.shortfall_distribution(frames["episodes"], STRATEGIES)
+    assert plots.save(figure, tmp_path / "a.svg").read_text().startswith("<?xml")
+    assert plots.save(figure, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match=r"written as \.svg or \.png, got 'a\.gif'"):
+        plots.save(figure, tmp_path / "a.gif")
+
+
+def test_window_is_in_whole_minutes(frames: dict[str, pd.DataFrame]) -> None:
+    assert plots.window_minutes(frames["fills"], frames["decisions"], frames["episodes"]) == 5
