@@ -83,6 +83,8 @@ def _run_pool(
     suspects: list[Task] = []
     alive = True
     context = multiprocessing.get_context("spawn")
+    # Read by the new processes when they load their numerical libraries: the processes already use the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context, initializer=_begin_worker) as pool:
         while running or (waiting and alive):
             # No task waits inside the pool, so that those of a broken pool are the ones that ran.

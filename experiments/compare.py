@@ -1,0 +1,353 @@
+"""Compare strategies on the same markets: `python -m experiments.compare CONFIG --strategies twap,dqn --seeds A:B`.
+
+Every strategy trades the parent order on every seed's market, buying and selling. Differences are taken seed by seed,
+so that what a market does to everybody drops out. Each seed's market is also run with nobody trading, to judge whether
+it was a market at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+from typing import Any
+
+import tyro
+
+from agents.numpy_policy import NumpyPolicy
+from analysis.records import read_frame
+from analysis.report import build_report
+from analysis.summary import Meta
+from analysis.summary import summarise
+from configs import ConfigError
+from configs import Experiment
+from configs import Side
+from configs import load_experiment
+from configs import parse_seeds
+from experiments.comparison_table import print_comparison
+from experiments.console import Progress
+from experiments.console import parse_overrides
+from experiments.console import run_command
+from experiments.episode import check_strategies
+from experiments.evaluation import Failure
+from experiments.evaluation import Plan
+from experiments.evaluation import claim_folder
+from experiments.evaluation import count_finished
+from experiments.evaluation import evaluate_units
+from experiments.evaluation import merge_parts
+from experiments.policy_check import check_policy
+from experiments.policy_check import policy_warnings
+from experiments.policy_check import trades_with_policy
+from experiments.policy_check import training_ranges
+from experiments.run_folder import RunFolder
+from experiments.run_folder import git_state
+from experiments.run_folder import write_json
+
+SEEDS_END = 2**32
+POLICY = "policy.npz"
+
+# `--set a=1 b=2` and `--set a=1 --set b=2` mean the same.
+Settings = Annotated[
+    tuple[tuple[str, ...], ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ..."), tyro.conf.UseAppendAction
+]
+
+
+@dataclass
+class Args:
+    """Options of `experiments.compare`; what is not given comes from the configuration's `comparison`."""
+
+    config: tyro.conf.Positional[str]
+    """Configuration: a YAML file, or the name of one in configs/."""
+    strategies: str | None = None
+    """Names separated by commas; the first is the reference of every pair."""
+    policy: Path | None = None
+    """Exported policy (policy.npz) that `dqn` trades with."""
+    seeds: str | None = None
+    """Seeds of the markets, A:B with B excluded."""
+    workers: int | None = None
+    """Number of processes."""
+    out: Path = Path("results")
+    """Folder of all results."""
+    run_id: str | None = None
+    """Name to find the run by: unfinished, it resumes. By default a digest of all that decides its result."""
+    settings: Settings = ()
+    """Values that replace the configuration's, as order.quantity=5000."""
+
+
+def evaluate_all_strategies(
+    experiment: Experiment,
+    strategies: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    policy: str | Path | None = None,
+    workers: int = 1,
+    folder: str | Path | None = None,
+    sides: Sequence[Side] | None = None,
+    progress: bool = False,
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Evaluate every strategy on every seed's market, and compare them pair by pair on the same seeds.
+
+    Each strategy trades the same parent order in the same markets, buying and selling. The mean of the two sides is one
+    observation for each (strategy, seed), and a pair's difference is taken on each seed before anything is averaged.
+    Records, tables and summary are written into `folder`; what is already finished there is not evaluated again.
+
+    Args:
+        experiment: The experiment: market, parent order, decisions, validity gate.
+        strategies: Names of strategies; the first is the reference that all others are compared with.
+        seeds: Seeds of the markets.
+        policy: Exported policy, for strategies that trade with one.
+        workers: Number of processes; the records are the same whatever it is.
+        folder: Folder to write into; by default a temporary one, removed at the end.
+        sides: Sides of the parent order; by default those of `experiment.order.side`, where `both` is buy and sell.
+        progress: Whether to show how far it is.
+        warnings: Sentences to put first among the summary's warnings.
+
+    Returns:
+        The content of `summary.json` (see `analysis.summary`), with `failures`, the units that could not be evaluated,
+        and `policy`, what traded.
+
+    Raises:
+        ConfigError: If a strategy, the seeds, the policy or the number of workers cannot be used; nothing has run then.
+    """
+    plan = make_plan(experiment, strategies, seeds, policy=policy, workers=workers, sides=sides)
+    with _folder_or_temporary(folder) as path:
+        claim_folder(plan, path)
+        plan = _with_own_policy(plan, path)
+
+        # 1. Run: every strategy, and nobody, on every seed's market.
+        failures = _evaluate(plan, path, workers, progress=progress)
+
+        # 2. Record: one table of each kind, sorted.
+        merge_parts(plan, path)
+
+        # 3. Compare: per-seed means of the sides, paired differences against the first strategy.
+        meta = _describe(plan, warnings)
+        summary = summarise(read_frame(path, "episodes"), read_frame(path, "validity"), meta)
+        summary["policy"] = _describe_policy(plan)
+        summary["failures"] = [_describe_failure(failure, path) for failure in failures]
+        write_json(path / "summary.json", summary)
+        return summary
+
+
+def make_plan(
+    experiment: Experiment,
+    strategies: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    policy: str | Path | None = None,
+    workers: int = 1,
+    sides: Sequence[Side] | None = None,
+) -> Plan:
+    """Check everything that can be wrong before anything runs.
+
+    Raises:
+        ConfigError: One line that names the value and what is allowed.
+    """
+    check_request(strategies, seeds, workers)
+    configured: tuple[Side, ...] = ("buy", "sell") if experiment.order.side == "both" else (experiment.order.side,)
+    check_strategies(experiment, strategies, policy)
+    if policy is not None:
+        check_policy(experiment, Path(policy))
+    return Plan(
+        experiment,
+        strategies=tuple(strategies),
+        seeds=seeds,
+        sides=tuple(sides) if sides is not None else configured,
+        policy=Path(policy) if policy is not None else None,
+    )
+
+
+def check_request(strategies: Sequence[str], seeds: Sequence[int], workers: int) -> None:
+    """Check what needs no experiment to be checked; see `make_plan`."""
+    if workers < 1:
+        raise ConfigError(f"workers must be at least 1, got {workers}")
+    if not strategies:
+        raise ConfigError("no strategies: name at least one, as in twap,passive")
+    for name in strategies:
+        if strategies.count(name) > 1:
+            raise ConfigError(f"strategy {name!r} is listed twice: list each strategy once")
+    if not seeds:
+        raise ConfigError("no seeds: give at least one")
+    if not isinstance(seeds, range) and len(set(seeds)) < len(seeds):
+        raise ConfigError(f"seeds must not repeat, got {list(seeds)}")
+    if min(seeds) < 0 or max(seeds) >= SEEDS_END:
+        raise ConfigError(f"seeds must be from 0 to {SEEDS_END - 1}, got {min(seeds)} to {max(seeds)}")
+
+
+def main(args: Args) -> None:
+    """Check the options, evaluate what is not finished yet, and write tables, figures and report."""
+    experiment = load_experiment(args.config, parse_settings(args.settings))
+    comparison = experiment.comparison
+    strategies = _split(args.strategies) if args.strategies is not None else list(comparison.strategies)
+    seeds = choose_seeds(experiment, args.seeds)
+    workers = args.workers if args.workers is not None else comparison.workers
+    plan = make_plan(experiment, strategies, seeds, policy=args.policy, workers=workers)
+    arguments = {"strategies": strategies, "seeds": seeds_text(seeds), "policy": plan.policy_digest()}
+    with RunFolder.open(args.out, "compare", experiment, run_id=args.run_id, arguments=arguments) as run:
+        print(f"{'resuming' if run.resumed else 'comparing in'} {run.path}", flush=True)
+        compare_in(run, plan, workers)
+
+
+def parse_settings(settings: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Parse the texts `key=value` of one or several `--set`."""
+    return parse_overrides([setting for given in settings for setting in given])
+
+
+def choose_seeds(experiment: Experiment, text: str | None) -> range:
+    """The seeds of the option, or else of the configuration.
+
+    Raises:
+        ConfigError: If neither says them, or they are not a range.
+    """
+    text = text if text is not None else experiment.comparison.seeds
+    if text is None:
+        raise ConfigError("no seeds: give --seeds A:B, or set comparison.seeds in the configuration")
+    return parse_seeds(text)
+
+
+def seeds_text(seeds: range) -> str:
+    """A range of seeds as it is written, `A:B`."""
+    return f"{seeds.start}:{seeds.stop}"
+
+
+def compare_in(run: RunFolder, plan: Plan, workers: int) -> None:
+    """Compare within a run folder, print the result and where the report lies, and mark the run finished.
+
+    Raises:
+        SystemExit: Status 1 if a unit could not be evaluated; the run stays unfinished, to try those again.
+    """
+    warnings = _code_warnings(run)
+    for warning in (*warnings, *_overlap_warnings(plan)):
+        print(f"warning: {warning}", flush=True)
+    summary = evaluate_all_strategies(
+        plan.experiment,
+        plan.strategies,
+        plan.seeds,
+        policy=plan.policy,
+        workers=workers,
+        folder=run.path,
+        sides=plan.sides,
+        progress=True,
+        warnings=warnings,
+    )
+    report = build_report(run.path)
+    run.point_latest()
+    print_comparison(summary)
+    print(f"report: {report}", flush=True)
+    if summary["failures"]:
+        _print_failures(summary["failures"], run.path)
+        raise SystemExit(1)
+    run.finish()
+
+
+@contextmanager
+def _folder_or_temporary(folder: str | Path | None) -> Iterator[Path]:
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        yield Path(folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="shortfall-") as name:
+            yield Path(name)
+
+
+def _with_own_policy(plan: Plan, folder: Path) -> Plan:
+    """Keep a copy of the policy beside its results, and trade with the copy: the original may be trained further."""
+    if plan.policy is None:
+        return plan
+    own = folder / POLICY
+    if not own.exists() or not own.samefile(plan.policy):
+        temporary = folder / f".{POLICY}.{os.getpid()}.tmp"
+        shutil.copyfile(plan.policy, temporary)
+        os.replace(temporary, own)
+    return Plan(plan.experiment, plan.strategies, plan.seeds, plan.sides, own)
+
+
+def _evaluate(plan: Plan, folder: Path, workers: int, *, progress: bool) -> list[Failure]:
+    if not progress:
+        return evaluate_units(plan, folder, workers)
+    finished = count_finished(plan, folder)
+    with Progress("comparing", len(plan.units()), unit="units", start=finished) as line:
+        return evaluate_units(plan, folder, workers, partial(_tell, line))
+
+
+def _tell(line: Progress, finished: int, failed: int) -> None:
+    line.update(finished, **({"failed": str(failed)} if failed else {}))
+
+
+def _describe(plan: Plan, warnings: Sequence[str]) -> Meta:
+    """What the summary says beside the numbers."""
+    meta = Meta(
+        experiment=plan.experiment.name,
+        strategies=plan.strategies,
+        sides=plan.sides,
+        commit=git_state()["commit"] or "",
+    )
+    if isinstance(plan.seeds, range) and plan.seeds.step == 1:
+        meta["seeds"] = seeds_text(plan.seeds)
+    traders = [name for name in plan.strategies if trades_with_policy(plan.experiment, name)]
+    if plan.policy is not None and traders:
+        policy = NumpyPolicy.load(plan.policy)
+        meta["training_seeds"] = {name: training_ranges(policy) for name in traders}
+        warnings = [*warnings, *policy_warnings(policy)]
+    meta["warnings"] = warnings
+    return meta
+
+
+def _describe_policy(plan: Plan) -> dict[str, Any] | None:
+    if plan.policy is None:
+        return None
+    metadata = NumpyPolicy.load(plan.policy).metadata
+    return {key: metadata.get(key) for key in ("digest", "market", "training_markets", "steps", "commit")}
+
+
+def _describe_failure(failure: Failure, folder: Path) -> dict[str, Any]:
+    return {
+        "strategy": failure.unit.strategy,
+        "seed": failure.unit.seed,
+        "error": failure.error,
+        "file": str(failure.file.relative_to(folder)),
+    }
+
+
+def _print_failures(failures: Sequence[dict[str, Any]], folder: Path) -> None:
+    for failure in failures:
+        where = folder / failure["file"]
+        print(f"failed: {failure['strategy']}, seed {failure['seed']}: {failure['error']} ({where})", file=sys.stderr)
+    print(f"error: {len(failures)} units failed; the same command tries them again", file=sys.stderr)
+
+
+def _code_warnings(run: RunFolder) -> list[str]:
+    """Say when the records do not come from one commit."""
+    state = git_state()
+    found = []
+    if run.resumed and state["commit"] != run.manifest["commit"]:
+        found.append(f"The run was begun at commit {run.manifest['commit']} and resumed at {state['commit']}.")
+    if state["dirty"]:
+        found.append(f"The code that ran differs from commit {state['commit']}: uncommitted changes.")
+    return found
+
+
+def _overlap_warnings(plan: Plan) -> list[str]:
+    """Say before the run when seeds are those that a policy was trained on; the summary says it again."""
+    if plan.policy is None or not any(trades_with_policy(plan.experiment, name) for name in plan.strategies):
+        return []
+    ranges = training_ranges(NumpyPolicy.load(plan.policy))
+    overlap = sum(any(first <= seed < end for first, end in ranges) for seed in plan.seeds)
+    return [f"{overlap} of {len(plan.seeds)} seeds overlap those that the policy was trained on."] if overlap else []
+
+
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+if __name__ == "__main__":
+    run_command(main, Args, "python -m experiments.compare", "Compare strategies on the same simulated markets.")
