@@ -109,6 +109,33 @@ def costs_of_fills(fills: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
     return result[[*EPISODE, "filled", "left", *costs]]
 
 
+def costs_by_role(fills: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
+    """Split each strategy's fills into resting and taking ones.
+
+    Args:
+        fills: Rows of the `fills` table.
+        episodes: Rows of the `episodes` table.
+
+    Returns:
+        By strategy and role (`resting`, `taking`): the share of the shares filled that way, and what one share filled
+        that way gained against the mid just before it (execution) and against arrival (execution + drift), cents.
+    """
+    rows = fill_contributions(fills, episodes)
+    rows["role"] = rows["passive"].map({True: "resting", False: "taking"})
+    # Back from cents per share of the parent to cents, so that roles of any size compare.
+    for name in ("execution_cents", "traded_cents"):
+        rows[name] = rows[name] * rows["parent"]
+    sums = rows.groupby(["strategy", "role"])[["quantity", "execution_cents", "traded_cents"]].sum()
+    share = sums["quantity"] / sums.groupby("strategy")["quantity"].transform("sum")
+    return pd.DataFrame(
+        {
+            "share": share,
+            "execution": sums["execution_cents"] / sums["quantity"],
+            "execution + drift": sums["traded_cents"] / sums["quantity"],
+        }
+    )
+
+
 def cumulative_on_grid(rows: pd.DataFrame, episodes: pd.DataFrame, value: str, grid_ns: np.ndarray) -> np.ndarray:
     """Add up a value of each fill over time, for every episode.
 

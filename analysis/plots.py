@@ -291,6 +291,38 @@ def cost_against_time(
         return _finish(figure)
 
 
+def cost_parts(costs: pd.DataFrame, strategies: Sequence[str] | None = None) -> Figure:
+    """Draw the parts of every strategy's shortfall as bars, means over seeds with 95 % intervals.
+
+    Args:
+        costs: Rows of the `episodes` table, or of `analysis.costs.costs_of_fills`.
+        strategies: Which, in order; all by default.
+    """
+    names = _strategies(costs, strategies)
+    sides = list(costs["side"].unique())
+    parts = ("execution", "drift", "opportunity", "shortfall")
+    height = 0.8 / len(names)
+    with style():
+        figure, axes = _figure(1.3 + 0.95 * len(parts) * max(0.5, len(names) / 5))
+        ax = axes[0, 0]
+        for i, (name, colour) in enumerate(colours(names).items()):
+            for j, part in enumerate(parts):
+                found = estimate(per_seed(costs, name, sides, f"{part}_cents").to_numpy())
+                place = j + (i - (len(names) - 1) / 2) * height
+                ax.barh(place, found.mean or 0.0, 0.88 * height, color=colour, label=name if j == 0 else None)
+                if found.ci95 is not None:
+                    ax.plot(found.ci95, [place, place], color="white", linewidth=3.2)
+                    ax.plot(found.ci95, [place, place], color="#444444", linewidth=1.4)
+        ax.set_yticks(range(len(parts)), parts)
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        ax.axvline(0, color="#888888", linewidth=1.0)
+        ax.set_xlabel(GAIN.replace("\n", " "))
+        handles, labels = ax.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(5, len(names)))
+        return _finish(figure)
+
+
 def _interval_band(paths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the 95 % interval of the mean at each time; the mean itself with one path."""
     bounds = []

@@ -6,7 +6,10 @@ sorted, quantities balance) and say nothing about any market.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,11 @@ import pyarrow as pa
 
 from analysis.costs import costs_of_fills
 from analysis.records import concat_tables
+from analysis.records import read_frame
+from analysis.records import table_path
 from analysis.schema import SIDES
 from analysis.schema import make_table
+from analysis.tables import source_line
 
 SECOND = 1_000_000_000
 START = pd.Timestamp("2021-02-05 09:35:00").value
@@ -57,6 +63,37 @@ def sample_tables(
                 for name, table in _episode(key, rank, quantity, target, window_s, interval_s).items():
                     parts.setdefault(name, []).append(table)
     return {name: concat_tables(name, tables) for name, tables in parts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """Records to look at, and where they come from.
+
+    Attributes:
+        label: One sentence that says which data these are; it says so if they are synthetic.
+        strategies: Strategies in order, the reference first.
+        tables: Frames by name: episodes, decisions, fills.
+    """
+
+    label: str
+    strategies: tuple[str, ...]
+    tables: dict[str, pd.DataFrame]
+
+
+def run_or_sample(folder: Path | str) -> RunData:
+    """Read a run's records if the folder is a finished run, and make up synthetic ones if it is not."""
+    folder = Path(folder)
+    names = ("episodes", "decisions", "fills")
+    if (folder / "summary.json").is_file() and all(table_path(folder, name).is_file() for name in names):
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        label = f"Data of the run {folder.resolve().name}: {source_line(summary)}"
+        return RunData(label, tuple(summary["strategies"]), {name: read_frame(folder, name) for name in names})
+    made = sample_tables()
+    label = (
+        f"SYNTHETIC data: {folder.name} is no finished run, so these records are made up by analysis.sample."
+        " They show the method and say nothing about any market."
+    )
+    return RunData(label, SAMPLE_STRATEGIES, {name: made[name].to_pandas() for name in names})
 
 
 def sample_validity(seeds: Sequence[int], invalid: Sequence[int] = ()) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from analysis.costs import costs_by_role
 from analysis.costs import costs_of_fills
 from analysis.costs import cumulative_on_grid
 from analysis.costs import fill_contributions
@@ -93,3 +94,12 @@ def test_cumulative_counts_a_fill_from_its_own_time_on() -> None:
     assert rows["elapsed_ns"].tolist() == [0, 1]
     grid = cumulative_on_grid(rows, episodes, "quantity", np.array([-1, 0, 1, 5]))
     assert grid.tolist() == [[0, 30, 100, 100]]
+
+
+def test_roles_split_the_shares_and_the_costs() -> None:
+    """100 shares taken at +1 against the mid and 300 rested at −1 of it, mid at arrival: by hand."""
+    fills, episodes = frames([(1001, 100, 2000, 2000), (999, 300, 2000, 2000)], "buy", 0, 1998, 2000)
+    fills["passive"] = [False, True]
+    roles = costs_by_role(fills, episodes)
+    assert roles.loc[("twap", "taking")].tolist() == pytest.approx([0.25, -1.0, -2.0])
+    assert roles.loc[("twap", "resting")].tolist() == pytest.approx([0.75, 1.0, 0.0])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib._pylab_helpers import Gcf
+from matplotlib.patches import Rectangle
 
 from analysis import plots
 from analysis.sample import sample_tables
@@ -97,3 +98,12 @@ def test_save(frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
 
 def test_window_is_in_whole_minutes(frames: dict[str, pd.DataFrame]) -> None:
     assert plots.window_minutes(frames["fills"], frames["decisions"], frames["episodes"]) == 5
+
+
+def test_parts_are_bars_as_long_as_the_means(frames: dict[str, pd.DataFrame]) -> None:
+    ax = plots.cost_parts(frames["episodes"], STRATEGIES).axes[0]
+    means = frames["episodes"].groupby("strategy")[["execution_cents", "drift_cents", "shortfall_cents"]].mean()
+    widths = [patch.get_width() for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert len(widths) == 4 * len(STRATEGIES)
+    assert widths[:2] == pytest.approx(means.loc["twap", ["execution_cents", "drift_cents"]].tolist())
+    assert widths[3] == pytest.approx(means.loc["twap", "shortfall_cents"])
