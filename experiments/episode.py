@@ -1,0 +1,409 @@
+"""One parent order worked by one strategy in one market, and the records of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from abides_core.message import WakeupMsg
+from abides_core.streams import random_state
+from abides_markets.agents import AdaptiveMarketMakerAgent
+from abides_markets.tape import MarketTape
+from abides_markets.tape import Quote
+from abides_markets.tape import Trade
+from agents import STRATEGIES
+from agents.execution_agent import ExecutionAgent
+from agents.execution_agent import ParentOrder
+from agents.market import SYMBOL
+from agents.market import add_execution_agent
+from agents.market import build_market
+from agents.market import exchange_of
+from agents.market import new_kernel
+from agents.market import parent_order
+from agents.numpy_policy import NumpyPolicy
+from agents.strategies import PAPER_INTERVAL
+from analysis.schema import make_table
+from configs import ConfigError
+from configs import Experiment
+from configs import Side
+from configs.models import SECOND
+from configs.models import StrategyConfig
+
+PAPER_KINDS = ("aggressive", "passive", "random")
+NO_PRICE = -1
+
+
+def strategy_config(experiment: Experiment, name: str) -> StrategyConfig:
+    """Return the configuration of a strategy: the experiment's, or a kind of `STRATEGIES` with its defaults.
+
+    Raises:
+        ConfigError: If the name, or the kind behind it, is unknown.
+    """
+    configured = experiment.strategies.get(name)
+    kind = configured.kind if configured is not None else name
+    if kind not in STRATEGIES:
+        allowed = sorted({*STRATEGIES, *experiment.strategies})
+        raise ConfigError(f"unknown strategy {kind!r}; allowed: {', '.join(allowed)}")
+    return configured if configured is not None else StrategyConfig(kind=kind)
+
+
+def check_strategies(experiment: Experiment, names: Sequence[str], policy: str | Path | None) -> None:
+    """Make sure that every strategy can be built, before anything runs.
+
+    Raises:
+        ConfigError: If a strategy is unknown, its parameters are wrong, or it needs a policy and there is none.
+    """
+    for name in names:
+        if strategy_config(experiment, name).kind == "dqn":
+            if policy is None:
+                raise ConfigError(f"strategy {name!r} trades with a policy: give --policy PATH (a policy.npz)")
+            if not Path(policy).is_file():
+                raise ConfigError(f"no policy at {str(policy)!r}: give the policy.npz that training exported")
+        try:
+            make_agent(experiment, name, seed=0, side="buy", agent_id=0, policy=policy)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"strategy {name!r}: {error}") from error
+
+
+def make_agent(
+    experiment: Experiment,
+    strategy: str,
+    seed: int,
+    side: Side,
+    agent_id: int,
+    policy: str | Path | None = None,
+) -> ExecutionAgent:
+    """Return the execution agent of a strategy for the market of one seed.
+
+    Its own random stream depends on the seed and the strategy, not on the side.
+    """
+    config = strategy_config(experiment, strategy)
+    order = parent_order(experiment, side)
+    interval = config.interval or _default_interval(config.kind, order, experiment)
+    digest = hashlib.sha256(f"{seed}:{strategy}".encode()).digest()
+    named: dict[str, Any] = dict(config.params)
+    if config.kind == "dqn":
+        if config.interval not in (None, experiment.decision_interval):
+            raise ConfigError(f"strategy {strategy!r} decides every decision_interval of the experiment, not otherwise")
+        assert policy is not None
+        named |= {
+            "policy": _load_policy(Path(policy)),
+            "observation": experiment.observation,
+            "actions": experiment.actions,
+        }
+    return STRATEGIES[config.kind](
+        id=agent_id,
+        symbol=SYMBOL,
+        order=order,
+        interval=interval,
+        name=strategy,
+        random_state=random_state(int.from_bytes(digest[:4], "big")),
+        **named,
+    )
+
+
+def _default_interval(kind: str, order: ParentOrder, experiment: Experiment) -> int:
+    """The paper's baselines decide every second; everybody else when the experiment says."""
+    if kind in PAPER_KINDS and order.window % PAPER_INTERVAL == 0:
+        return PAPER_INTERVAL
+    return experiment.decision_interval
+
+
+@lru_cache(maxsize=4)
+def _load_policy(path: Path) -> NumpyPolicy:
+    return NumpyPolicy.load(path)
+
+
+class Episode:
+    """One market run with one execution agent to the end of its parent order.
+
+    Args:
+        experiment: The experiment.
+        strategy: Name of the strategy.
+        seed: Seed of the market.
+        side: Side of the parent order.
+        policy: Exported policy, for a strategy that trades with one.
+
+    Attributes:
+        agent: The execution agent.
+        tape: Trades and quotes of the market.
+        start: Start of the window, ns since the epoch.
+        end: End of the window.
+    """
+
+    def __init__(
+        self, experiment: Experiment, strategy: str, seed: int, side: Side, policy: str | Path | None = None
+    ) -> None:
+        self.experiment = experiment
+        self.strategy, self.seed, self.side = strategy, seed, side
+        config = build_market(experiment.market, seed)
+        self.agent = make_agent(experiment, strategy, seed, side, len(config["agents"]), policy)
+        add_execution_agent(config, self.agent)
+        self._config = config
+        self._book = exchange_of(config).order_books[SYMBOL]
+        self.tape = self._book.tape = MarketTape(self.agent.id)
+        self._kernel = new_kernel(config)
+        order = experiment.order
+        self.start = config["start_time"] + order.start
+        self.end = self.start + order.window
+        # Nothing after the settlement belongs to the episode, and stopping early changes nothing before.
+        self._kernel.stop_time = self.end + order.settlement
+        self._kernel.initialize()
+        self._kernel.runner()
+
+    # What the market was like
+
+    def two_sided(self) -> float:
+        """Return the share of the window in which both sides of the book had an order."""
+        times = np.array([quote.time for quote in self.tape.quotes], dtype=np.int64)
+        both = np.array([quote.bid >= 0 and quote.ask >= 0 for quote in self.tape.quotes], dtype=bool)
+        begins = np.clip(times, self.start, self.end)
+        ends = np.append(begins[1:], self.end)
+        return float((ends - begins)[both].sum() / (self.end - self.start))
+
+    def volume(self) -> int:
+        """Return the shares traded in the window."""
+        return sum(trade.quantity for trade in self._window_trades())
+
+    def makers_alive(self) -> int:
+        """Return the number of market makers with a pending wake-up."""
+        makers = {agent.id for agent in self._config["agents"] if isinstance(agent, AdaptiveMarketMakerAgent)}
+        return len({entry[2] for entry in self._kernel.messages if isinstance(entry[4], WakeupMsg)} & makers)
+
+    def discarded(self) -> int:
+        """Return the number of orders that the exchange dropped without telling their agent."""
+        return self._book.discarded
+
+    def _window_trades(self) -> list[Trade]:
+        return [trade for trade in self.tape.trades if self.start <= trade.time <= self.end]
+
+    def _own_trades(self) -> list[Trade]:
+        own = self.agent.id
+        return [trade for trade in self.tape.trades if own in (trade.passive_agent, trade.aggressor_agent)]
+
+    def _mid2_at(self, time: int) -> int:
+        """Return twice the last two-sided mid at or before a time."""
+        for quote in reversed(self.tape.quotes):
+            if quote.time <= time and quote.bid >= 0 and quote.ask >= 0:
+                return quote.bid + quote.ask
+        return NO_PRICE
+
+    # Records
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return the five record tables of the episode (`analysis.schema`)."""
+        return {
+            name: make_table(name, self._with_run(rows))
+            for name, rows in (
+                ("episodes", self._episode()),
+                ("decisions", self._decisions()),
+                ("orders", self._orders()),
+                ("fills", self._fills()),
+                ("market", self._market()),
+            )
+        }
+
+    def _with_run(self, columns: dict[str, Any]) -> dict[str, Any]:
+        count = len(next(iter(columns.values())))
+        run = {"strategy": [self.strategy] * count, "seed": [self.seed] * count, "side": [self.side] * count}
+        return {**run, **columns}
+
+    def _episode(self) -> dict[str, Any]:
+        agent, quantity = self.agent, self.agent.order.quantity
+        sign = agent.order.sign
+        arrival2 = agent.arrival2 if agent.arrival2 is not None else NO_PRICE
+        end_mid2 = self._mid2_at(self.end)
+        fills = self._fills()
+        shares = np.array(fills["quantity"], dtype=np.int64)
+        prices2 = 2 * np.array(fills["price_cents"], dtype=np.int64)
+        before2 = np.array(fills["mid2_before"], dtype=np.int64)
+        decision2 = np.array(fills["mid2_decision"], dtype=np.int64)
+        filled = int(shares.sum())
+        left = quantity - filled
+
+        def per_share(half_cents: int) -> float:
+            return sign * half_cents / 2 / quantity
+
+        # Each part on its own, in whole half cents, so that the identity between them is a check and not a definition.
+        opportunity = per_share(left * (arrival2 - end_mid2))
+        costs = {
+            "shortfall_cents": per_share(int((shares * (arrival2 - prices2)).sum())) + opportunity,
+            "execution_cents": per_share(int((shares * (before2 - prices2)).sum())),
+            "drift_cents": per_share(int((shares * (arrival2 - before2)).sum())),
+            "opportunity_cents": opportunity,
+            "delay_cents": per_share(int((shares * (decision2 - before2)).sum())),
+        }
+        last_fill = max(fills["time_ns"], default=self.end)
+        row: dict[str, Any] = {
+            "quantity": quantity,
+            "filled": filled,
+            "left": left,
+            "completion": filled / quantity,
+            "arrival_ns": agent.decisions[0].view.time if agent.decisions else self.start,
+            "arrival_mid2": arrival2,
+            "end_mid2": end_mid2,
+            "finish_fraction": (last_fill - self.start) / (self.end - self.start) if left == 0 else 1.0,
+            **costs,
+            "two_sided": self.two_sided(),
+            "volume": self.volume(),
+            "child_orders": len(agent.child_orders),
+            "fills": len(shares),
+        }
+        return {name: [value] for name, value in row.items()}
+
+    def _decisions(self) -> dict[str, Any]:
+        views = [record.view for record in self.agent.decisions]
+        taken = [record.decision for record in self.agent.decisions]
+        return {
+            "decision": [view.decision for view in views],
+            "time_ns": [view.time for view in views],
+            "filled": [view.filled for view in views],
+            "resting": [view.resting for view in views],
+            "bid": [view.bids[0][0] if view.bids else NO_PRICE for view in views],
+            "ask": [view.asks[0][0] if view.asks else NO_PRICE for view in views],
+            "mid2": [view.mid2 for view in views],
+            "action": [decision.action for decision in taken],
+            "market_quantity": [decision.market for decision in taken],
+            "limit_quantity": [decision.limit for decision in taken],
+            "limit_price": [decision.limit_price for decision in taken],
+            "cancel": [decision.cancel for decision in taken],
+        }
+
+    def _orders(self) -> dict[str, Any]:
+        orders = list(self.agent.child_orders.values())
+        tape = self.tape
+        return {
+            "order_id": [order.order_id for order in orders],
+            "decision": [order.decision for order in orders],
+            "kind": [order.kind for order in orders],
+            "quantity": [order.quantity for order in orders],
+            "limit_price": [order.limit_price for order in orders],
+            "submitted_ns": [order.submitted for order in orders],
+            "accepted_ns": [tape.accepted.get(order.order_id, -1) for order in orders],
+            "done_ns": [order.done for order in orders],
+            "filled": [order.filled for order in orders],
+            "cancelled": [order.cancelled for order in orders],
+            "queue_ahead": [tape.queue_ahead.get(order.order_id, -1) for order in orders],
+        }
+
+    def _fills(self) -> dict[str, Any]:
+        trades = self._own_trades()
+        own = self.agent.id
+        passive = [trade.passive_agent == own for trade in trades]
+        ids = [
+            trade.passive_order_id if is_passive else trade.aggressor_order_id
+            for trade, is_passive in zip(trades, passive, strict=True)
+        ]
+        decisions = [self.agent.child_orders[order_id].decision for order_id in ids]
+        mids = {record.view.decision: record.view.mid2 for record in self.agent.decisions}
+        last_mid2 = self.agent.decisions[-1].view.mid2 if self.agent.decisions else NO_PRICE
+        return {
+            "fill_id": list(range(len(trades))),
+            "order_id": ids,
+            "decision": decisions,
+            "time_ns": [trade.time for trade in trades],
+            "price_cents": [trade.price for trade in trades],
+            "quantity": [trade.quantity for trade in trades],
+            "passive": passive,
+            "mid2_before": [trade.mid2 for trade in trades],
+            "mid2_decision": [mids.get(decision, last_mid2) for decision in decisions],
+            "arrival_mid2": [self.agent.arrival2] * len(trades),
+            "one_sided": [trade.one_sided for trade in trades],
+        }
+
+    def _market(self) -> dict[str, Any]:
+        quotes, trades = self.tape.quotes, self._window_trades()
+        grid = np.arange(self.start, self.end + 1, SECOND, dtype=np.int64)
+        trade_times = np.array([trade.time for trade in trades], dtype=np.int64)
+        quote_times = np.array([quote.time for quote in quotes], dtype=np.int64)
+        # The grid shows the book at its time, a trade the book that it met.
+        at = np.concatenate(
+            [
+                np.searchsorted(quote_times, grid, side="right"),
+                np.searchsorted(quote_times, trade_times, side="left"),
+            ]
+        )
+        empty = Quote(0, NO_PRICE, 0, NO_PRICE, 0, 0, 0)
+        book = np.array([empty, *quotes], dtype=np.int64)[at]
+        sizes = np.array([trade.quantity for trade in trades], dtype=np.int64)
+        prices = np.array([trade.price for trade in trades], dtype=np.int64)
+        traded = np.searchsorted(trade_times, grid, side="right")
+
+        def cumulative(values: NDArray[np.int64]) -> NDArray[np.int64]:
+            sums = np.concatenate([[0], np.cumsum(values)])
+            return np.concatenate([sums[traded], sums[1:]])
+
+        none = np.zeros(len(grid), dtype=np.int64)
+        return {
+            "time_ns": np.concatenate([grid, trade_times]),
+            "event": ["grid"] * len(grid) + ["trade"] * len(trades),
+            "bid": book[:, 1],
+            "bid_size": book[:, 2],
+            "ask": book[:, 3],
+            "ask_size": book[:, 4],
+            "bid_depth": book[:, 5],
+            "ask_depth": book[:, 6],
+            "volume": cumulative(sizes),
+            "notional_cents": cumulative(sizes * prices),
+            "price": np.concatenate([none + NO_PRICE, prices]),
+            "quantity": np.concatenate([none, sizes]),
+            "aggressor": np.concatenate(
+                [none.astype(np.int8), np.array([trade.aggressor_sign for trade in trades], dtype=np.int8)]
+            ),
+        }
+
+
+def run_episode(
+    experiment: Experiment, strategy: str, seed: int, side: Side, policy: str | Path | None = None
+) -> dict[str, pa.Table]:
+    """Work the parent order of an experiment in the market of one seed.
+
+    Args:
+        experiment: The experiment.
+        strategy: Name of the strategy.
+        seed: Seed of the market.
+        side: Side of the parent order.
+        policy: Exported policy, for a strategy that trades with one.
+
+    Returns:
+        The five record tables (`analysis.schema`), sorted.
+    """
+    return Episode(experiment, strategy, seed, side, policy).tables()
+
+
+def run_do_nothing(experiment: Experiment, seed: int) -> dict[str, Any]:
+    """Run the market of one seed with nobody trading the parent order, and judge it.
+
+    Returns:
+        `seed`, `valid`, `reason` (empty if valid), `two_sided` (share of the window), `makers_alive`, `volume`
+        (shares), `discarded` (orders).
+    """
+    episode = Episode(experiment, "idle", seed, "buy")
+    found: dict[str, Any] = {
+        "two_sided": episode.two_sided(),
+        "makers_alive": episode.makers_alive(),
+        "volume": episode.volume(),
+        "discarded": episode.discarded(),
+    }
+    limits = experiment.comparison.validity
+    reasons = [
+        f"{name} {found[name]:g} below {least:g}"
+        for name, least in (
+            ("two_sided", limits.two_sided),
+            ("makers_alive", limits.makers_alive),
+            ("volume", limits.volume),
+        )
+        if found[name] < least
+    ]
+    if found["discarded"] > limits.discarded:
+        reasons.append(f"discarded {found['discarded']} above {limits.discarded}")
+    return {"seed": seed, "valid": not reasons, "reason": "; ".join(reasons), **found}
