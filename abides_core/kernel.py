@@ -210,7 +210,7 @@ class Kernel:
             receive = agents[recipient].receive_message
             result = None
             if message.__class__ is MessageBatch:
-                for part in message.messages:  # type: ignore[attr-defined]
+                for part in message.messages:
                     result = receive(time, sender, part)
             else:
                 result = receive(time, sender, message)
@@ -259,10 +259,7 @@ class Kernel:
         later. Between agents that are not connected it is dropped.
         """
         sent = (
-            self.current_time
-            + self.agent_computation_delays[sender_id]
-            + self.current_agent_additional_delay
-            + delay
+            self.current_time + self.agent_computation_delays[sender_id] + self.current_agent_additional_delay + delay
         )
         if self.agent_latency_model is not None:
             latency = int(self.agent_latency_model.get_latency(sender_id, recipient_id))
@@ -311,7 +308,7 @@ class Kernel:
         """
         self.current_agent_additional_delay += _whole_delay(additional_delay)
 
-    def find_agents_by_type(self, agent_type: type) -> list[int]:
+    def find_agents_by_type(self, agent_type: type[Agent]) -> list[int]:
         """Return the ids of the agents that are instances of a class, in order."""
         return [agent.id for agent in self.agents if isinstance(agent, agent_type)]
 

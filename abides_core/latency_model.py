@@ -54,7 +54,7 @@ class LatencyModel:
         The cubic model draws x ~ U[clip, 1) and returns m + (a / x³) · (m / u), m being the least latency.
         """
         if self._plain_matrix is not None:
-            return self._plain_matrix[sender_id, recipient_id]  # type: ignore[no-any-return]
+            return self._plain_matrix[sender_id, recipient_id]
         least = self._element(self.min_latency, sender_id, recipient_id)
         if self.latency_model == "deterministic":
             return float(least)

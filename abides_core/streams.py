@@ -34,6 +34,7 @@ def random_state(seed: int) -> np.random.RandomState:
     Raises:
         ValueError: If the seed is out of range.
     """
-    stream = np.random.RandomState(np.random.MT19937(_NO_ENTROPY))
+    # Any ISeedSequence will do, though the stubs name only one.
+    stream = np.random.RandomState(np.random.MT19937(_NO_ENTROPY))  # type: ignore[arg-type]
     stream.seed(seed)
     return stream

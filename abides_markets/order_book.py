@@ -271,7 +271,9 @@ class OrderBook:
     def enter_order(self, order: LimitOrder, metadata: dict[str, Any] | None = None, quiet: bool = False) -> None:
         """Put an order into its level, without matching."""
         is_bid = order.side is Side.BID
-        book, key, position = (self.bids, _bid_key, -order.limit_price) if is_bid else (self.asks, _ask_key, order.limit_price)
+        book, key, position = (
+            (self.bids, _bid_key, -order.limit_price) if is_bid else (self.asks, _ask_key, order.limit_price)
+        )
         index = bisect_left(book, position, key=key)
         level = book[index] if index < len(book) and book[index].price == order.limit_price else None
         if self.tape is not None:
@@ -523,12 +525,12 @@ class OrderBook:
 
     @staticmethod
     def bids_padding(book: Any, nlevels: int) -> Any:
-        """Pad or cut `(n, 2)` bid rows to `nlevels`, with ever lower prices and no shares; zeros if there is no bid."""
+        """Pad or cut `(n, 2)` bid rows to `nlevels`, with ever lower prices and no shares; zeros without a bid."""
         return _padded(book, nlevels, step=-1)
 
     @staticmethod
     def asks_padding(book: Any, nlevels: int) -> Any:
-        """Pad or cut `(n, 2)` ask rows to `nlevels`, with ever higher prices and no shares; zeros if there is no ask."""
+        """Pad or cut `(n, 2)` ask rows to `nlevels`, with ever higher prices and no shares; zeros without an ask."""
         return _padded(book, nlevels, step=1)
 
     def pretty_print(self, silent: bool = True) -> str | None:

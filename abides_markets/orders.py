@@ -74,7 +74,8 @@ class Order(metaclass=_OrderMeta):
         "fill_price",
         "tag",
     )
-    __hash__ = None  # type: ignore[assignment]  equality is by value and orders change
+    # Not hashable: equality is by value and orders change.
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self,

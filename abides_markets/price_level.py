@@ -193,4 +193,5 @@ class PriceLevel:
             raise NotImplementedError(f"a price level cannot be compared with {type(other).__name__}")
         return self._visible == other._visible and self._hidden == other._hidden
 
-    __hash__ = None  # type: ignore[assignment]  equality is by value and levels change
+    # Not hashable: equality is by value and levels change.
+    __hash__ = None  # type: ignore[assignment]

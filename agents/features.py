@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from agents.views import PAST_MIDS
 from agents.views import Rows
+from configs import ConfigError
 
 Floats = NDArray[np.float32]
 SECOND = 1_000_000_000
@@ -164,7 +165,7 @@ class Observer:
         markets: Number of markets N.
 
     Raises:
-        ValueError: If a name is not a feature.
+        ConfigError: If a name is not a feature.
 
     Attributes:
         low: Least observation, float32, shape `(F · history,)`.
@@ -175,7 +176,7 @@ class Observer:
     def __init__(self, features: Sequence[str], history: int = 1, markets: int = 1) -> None:
         for name in features:
             if name not in FEATURES:
-                raise ValueError(f"unknown feature {name!r}; allowed: {', '.join(FEATURES)}")
+                raise ConfigError(f"unknown feature {name!r}; allowed: {', '.join(FEATURES)}")
         self._features = [FEATURES[name] for name in features]
         self._low = np.array([feature.low for feature in self._features], dtype=np.float32)
         self._high = np.array([feature.high for feature in self._features], dtype=np.float32)

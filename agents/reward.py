@@ -37,7 +37,7 @@ class Reward:
         """Return Σ q·s·(arrival − price) / Q over the fills of each market `(N,)`, s being +1 to buy, −1 to sell."""
         of = fills["market"]
         gain = fills["quantity"] * rows["side"][of] * (rows["arrival2"][of] / 2 - fills["price"])
-        return self._unit * np.bincount(of, gain, len(rows)) / rows["parent"]
+        return self._unit * self._per_market(of, gain, rows) / rows["parent"]
 
     def depth_consumed(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return d_t of each market `(N,)`, measured against the best opposite price of the decision's view.
@@ -47,12 +47,12 @@ class Reward:
         """
         of = fills["market"]
         if self._config.depth == "shares":
-            return np.bincount(of, fills["quantity"].astype(np.float64), len(rows))
+            return self._per_market(of, fills["quantity"], rows)
         side = rows["side"][of]
         best = np.where(side > 0, rows["ask_price"][of, 0], rows["bid_price"][of, 0])
         beyond = np.where(best >= 0, np.maximum(side * (fills["price"] - best), 0), 0)
         weight = beyond if self._config.depth == "ticks_walked" else np.where(beyond > 0, fills["quantity"], 0)
-        return np.bincount(of, weight.astype(np.float64), len(rows))
+        return self._per_market(of, weight, rows)
 
     def impact_penalty(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return α·d_t / Q of each market `(N,)`."""
@@ -61,3 +61,10 @@ class Reward:
     def completion_penalty(self, left: NDArray[Any], rows: Rows) -> Floats:
         """Return β·left / Q of each market `(N,)`, for shares left at the end of the window."""
         return self._config.beta * left / rows["parent"]
+
+    @staticmethod
+    def _per_market(of: NDArray[Any], values: NDArray[Any], rows: Rows) -> Floats:
+        """Sum values `(F,)` of fills over the markets `(N,)` that they belong to."""
+        sums = np.zeros(len(rows))
+        np.add.at(sums, of, values)
+        return sums

@@ -7,6 +7,8 @@ what it is compared with. Unknown keys are refused, so that a misspelt one never
 from __future__ import annotations
 
 import hashlib
+import importlib
+import inspect
 import json
 import re
 from pathlib import Path
@@ -26,9 +28,13 @@ from pydantic import ValidationError
 from pydantic import model_validator
 
 from abides_core.utils import str_to_ns
+from abides_markets.switches import Switches
 
 CONFIG_DIR = Path(__file__).resolve().parent
 SECOND = 1_000_000_000
+
+SET_BY_THE_HARNESS = {"seed", "end_time", "latency_seed", "switches", "ticker"}
+"""Parameters of a background that an experiment sets by other means than `market.params`."""
 
 Side = Literal["buy", "sell"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
@@ -80,6 +86,16 @@ class MarketConfig(Model):
     latency_seed: NonNegativeInt = 20_210_205
     switches: dict[str, bool] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> MarketConfig:
+        Switches.all_on(**self.switches)
+        build_config = importlib.import_module(f"abides_markets.configs.{self.background}").build_config
+        allowed = sorted(set(inspect.signature(build_config).parameters) - SET_BY_THE_HARNESS)
+        for name in self.params:
+            if name not in allowed:
+                raise ValueError(f"unknown parameter {name!r} in params; allowed: {', '.join(allowed)}")
+        return self
 
 
 class OrderConfig(Model):
@@ -257,9 +273,7 @@ class TrainingConfig(Model):
 class SweepConfig(Model):
     """A Ray Tune run: lists of values for fields of `training` (by name), and the length of one trial."""
 
-    parameters: dict[str, list[Any]] = Field(
-        default_factory=lambda: {"learning_rate": [[[0, 1e-3]], [[0, 3e-4]]], "gamma": [0.99, 0.999]}
-    )
+    parameters: dict[str, list[Any]] = {"learning_rate": [[[0, 1e-3]], [[0, 3e-4]]], "gamma": [0.99, 0.999]}
     steps: PositiveInt = 2_000
     concurrent: PositiveInt = 2
 

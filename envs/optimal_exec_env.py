@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 from typing import Literal
@@ -31,7 +32,6 @@ from envs.kernel_market import KernelMarket
 from envs.stand_in_market import StandInMarket
 
 Observation = NDArray[np.float32]
-MARKETS = {"abides": KernelMarket, "stand-in": StandInMarket}
 
 
 class ExecutionMarket(Protocol):
@@ -44,6 +44,9 @@ class ExecutionMarket(Protocol):
 
     def step(self, decision: Decision) -> View:
         """Carry out a decision and return the view at the next one or at the end."""
+
+
+MARKETS: dict[str, Callable[[Experiment], ExecutionMarket]] = {"abides": KernelMarket, "stand-in": StandInMarket}
 
 
 class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):

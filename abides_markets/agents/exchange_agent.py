@@ -161,7 +161,7 @@ class ExchangeAgent(FinancialAgent):
         self.order_books = {symbol: OrderBook(self, symbol, switches) for symbol in symbols}
         self.data_subscriptions: dict[str, list[Any]] = defaultdict(list)
         self.market_close_price_subscriptions: list[int] = []
-        self._handlers: dict[type[Message], Callable[[int, Any], None]] = {
+        self._handlers: dict[Any, Callable[[int, Any], None]] = {
             MarketHoursRequestMsg: self._handle_hours_request,
             MarketClosePriceRequestMsg: self._handle_close_price_request,
             QueryLastTradeMsg: self._handle_last_trade_query,
@@ -251,9 +251,7 @@ class ExchangeAgent(FinancialAgent):
     def _handle_last_trade_query(self, sender_id: int, message: QueryLastTradeMsg) -> None:
         book = self._book(message.symbol)
         if book is not None:
-            self.send_message(
-                sender_id, QueryLastTradeResponseMsg(message.symbol, self._is_closed(), book.last_trade)
-            )
+            self.send_message(sender_id, QueryLastTradeResponseMsg(message.symbol, self._is_closed(), book.last_trade))
 
     def _handle_spread_query(self, sender_id: int, message: QuerySpreadMsg) -> None:
         book = self._book(message.symbol)
@@ -283,9 +281,7 @@ class ExchangeAgent(FinancialAgent):
         book = self._book(message.symbol)
         if book is not None:
             bought, sold = book.get_transacted_volume(message.lookback_period)
-            self.send_message(
-                sender_id, QueryTransactedVolResponseMsg(message.symbol, self._is_closed(), bought, sold)
-            )
+            self.send_message(sender_id, QueryTransactedVolResponseMsg(message.symbol, self._is_closed(), bought, sold))
 
     # Orders are copied here, once, so that the sender's objects and the book's are never the same.
 

@@ -390,7 +390,9 @@ class TradingAgent(FinancialAgent):
         if self.log_orders:
             self.logEvent("ORDER_CANCELLED", order.to_dict())
         if self.orders.pop(order.order_id, None) is None:
-            warnings.warn(f"cancellation of an order that {self.name} does not know: {order}", UserWarning, stacklevel=2)
+            warnings.warn(
+                f"cancellation of an order that {self.name} does not know: {order}", UserWarning, stacklevel=2
+            )
 
     def order_partial_cancelled(self, order: Order) -> None:
         """Take note that an order has become smaller."""

@@ -1,4 +1,4 @@
-"""Reference market simulation configuration 04: 1 exchange, 1000 noise, 102 value, 2 market-maker, 12 momentum agents."""
+"""Reference market configuration 04: 1 exchange, 1000 noise, 102 value, 2 market-maker and 12 momentum agents."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def numeric(s: str) -> int | float | str:
 def get_value_from_timestamp(s: pd.Series, ts: Any) -> Any:
     """Return the value of a time-indexed series nearest to `ts` cut to whole seconds; of duplicates, the last."""
     unique = s.loc[~s.index.duplicated(keep="last")]
-    position = unique.index.get_indexer([pd.Timestamp(ts).floor("s")], method="nearest")[0]
+    position = unique.index.get_indexer(pd.DatetimeIndex([pd.Timestamp(ts).floor("s")]), method="nearest")[0]
     return unique.iloc[position]
 
 
