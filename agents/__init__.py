@@ -4,22 +4,14 @@ from agents.execution_agent import Decision
 from agents.execution_agent import ExecutionAgent
 from agents.execution_agent import ParentOrder
 from agents.policy import PolicyAgent
+from agents.registry import STRATEGIES
+from agents.registry import strategy_class
 from agents.strategies import AggressiveAgent
 from agents.strategies import IdleAgent
 from agents.strategies import PassiveAgent
 from agents.strategies import RandomAgent
 from agents.strategies import TWAPAgent
 from agents.views import View
-
-STRATEGIES: dict[str, type[ExecutionAgent]] = {
-    "twap": TWAPAgent,
-    "aggressive": AggressiveAgent,
-    "passive": PassiveAgent,
-    "random": RandomAgent,
-    "idle": IdleAgent,
-    "dqn": PolicyAgent,
-}
-"""Kinds of strategies by name."""
 
 __all__ = [
     "STRATEGIES",
@@ -33,4 +25,5 @@ __all__ = [
     "RandomAgent",
     "TWAPAgent",
     "View",
+    "strategy_class",
 ]

@@ -279,9 +279,15 @@ class SweepConfig(Model):
 
 
 class StrategyConfig(Model):
-    """A named strategy of a comparison: a kind of `agents.STRATEGIES` with parameters of its constructor."""
+    """A named strategy of a comparison.
 
-    kind: Name
+    Attributes:
+        kind: A name of `agents.STRATEGIES`, or `module:Class` for a subclass of `agents.ExecutionAgent` of your own.
+        interval: Time between its decisions; by default the paper's second for its baselines, else the experiment's.
+        params: Further parameters of its constructor.
+    """
+
+    kind: str
     interval: Duration | None = None
     params: dict[str, Any] = Field(default_factory=dict)
 

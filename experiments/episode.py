@@ -19,6 +19,7 @@ from abides_markets.tape import MarketTape
 from abides_markets.tape import Quote
 from abides_markets.tape import Trade
 from agents import STRATEGIES
+from agents import strategy_class
 from agents.execution_agent import ExecutionAgent
 from agents.execution_agent import ParentOrder
 from agents.market import SYMBOL
@@ -47,11 +48,13 @@ def strategy_config(experiment: Experiment, name: str) -> StrategyConfig:
         ConfigError: If the name, or the kind behind it, is unknown.
     """
     configured = experiment.strategies.get(name)
-    kind = configured.kind if configured is not None else name
-    if kind not in STRATEGIES:
-        allowed = sorted({*STRATEGIES, *experiment.strategies})
-        raise ConfigError(f"unknown strategy {kind!r}; allowed: {', '.join(allowed)}")
-    return configured if configured is not None else StrategyConfig(kind=kind)
+    if configured is None:
+        if name not in STRATEGIES:
+            allowed = sorted({*STRATEGIES, *experiment.strategies})
+            raise ConfigError(f"unknown strategy {name!r}; allowed: {', '.join(allowed)}")
+        return StrategyConfig(kind=name)
+    strategy_class(configured.kind)
+    return configured
 
 
 def check_strategies(experiment: Experiment, names: Sequence[str], policy: str | Path | None) -> None:
@@ -100,7 +103,7 @@ def make_agent(
             "observation": experiment.observation,
             "actions": experiment.actions,
         }
-    return STRATEGIES[config.kind](
+    return strategy_class(config.kind)(
         id=agent_id,
         symbol=SYMBOL,
         order=order,
