@@ -39,8 +39,9 @@ class LatencyModel:
             raise ValueError(f"latency_model must be 'cubic' or 'deterministic', got {latency_model!r}")
         self.random_state = random_state
         self.min_latency = min_latency
-        self._plain_matrix = (
-            min_latency if self.latency_model == "deterministic" and np.ndim(min_latency) == 2 else None
+        # The usual case, asked for every message.
+        self._is_plain_matrix = (
+            self.latency_model == "deterministic" and isinstance(min_latency, np.ndarray) and min_latency.ndim == 2
         )
         if self.latency_model == "cubic":
             self.connected = connected
@@ -53,8 +54,8 @@ class LatencyModel:
 
         The cubic model draws x ~ U[clip, 1) and returns m + (a / x³) · (m / u), m being the least latency.
         """
-        if self._plain_matrix is not None:
-            return self._plain_matrix[sender_id, recipient_id]
+        if self._is_plain_matrix:
+            return self.min_latency[sender_id, recipient_id]
         least = self._element(self.min_latency, sender_id, recipient_id)
         if self.latency_model == "deterministic":
             return float(least)
