@@ -134,6 +134,7 @@ class Kernel:
         self.ttl_messages = 0
         self.event_queue_wall_clock_start = self.kernel_wall_clock_start
         self._ids = IdScope()
+        self._ids_by_type: dict[type[Agent], list[int]] = {}
 
     # Phases of a run
 
@@ -310,7 +311,9 @@ class Kernel:
 
     def find_agents_by_type(self, agent_type: type[Agent]) -> list[int]:
         """Return the ids of the agents that are instances of a class, in order."""
-        return [agent.id for agent in self.agents if isinstance(agent, agent_type)]
+        if agent_type not in self._ids_by_type:  # every agent asks for the exchange
+            self._ids_by_type[agent_type] = [agent.id for agent in self.agents if isinstance(agent, agent_type)]
+        return list(self._ids_by_type[agent_type])
 
     def update_agent_state(self, agent_id: int, state: Any) -> None:
         """Set an agent's entry in the end state."""
