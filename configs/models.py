@@ -234,8 +234,8 @@ class TrainingConfig(Model):
         seed: Seed of initial weights, exploration and the order of training markets.
         envs: Environments per runner.
         hidden: Units of the hidden layers.
-        learning_rate: Schedule `[[step, rate], …]`, linear in between.
-        epsilon: Exploration schedule `[[step, probability], …]`, linear in between; the first step is 0.
+        learning_rate: Schedule `[[step, rate], …]`, linear in between; the first step of a schedule is 0.
+        epsilon: Exploration schedule `[[step, probability], …]`, linear in between.
         gamma: Discount per decision.
         n_step: Steps of the return in the target.
         batch_size: Transitions per update.
@@ -268,6 +268,22 @@ class TrainingConfig(Model):
     target_update: PositiveInt = 500
     grad_clip: Annotated[float, Field(gt=0)] = 10.0
     checkpoint_every: PositiveInt = 5_000
+
+    @model_validator(mode="after")
+    def _can_be_trained(self) -> TrainingConfig:
+        for name, points in (("learning_rate", self.learning_rate), ("epsilon", self.epsilon)):
+            steps = [step for step, _ in points]
+            if not points or steps[0] != 0 or sorted(set(steps)) != steps:
+                raise ValueError(f"{name} must be [[0, value], [step, value], …] with increasing steps, got {points}")
+        if not self.hidden:
+            raise ValueError("hidden must name at least one layer, got []")
+        if not all(0 <= value <= 1 for _, value in self.epsilon):
+            raise ValueError(f"epsilon must lie between 0 and 1, got {self.epsilon}")
+        if not all(0 <= value < 1 for _, value in self.learning_rate):
+            raise ValueError(f"learning_rate must be at least 0 and less than 1, got {self.learning_rate}")
+        if self.buffer < self.batch_size:
+            raise ValueError(f"buffer must hold a batch of {self.batch_size} transitions, got {self.buffer}")
+        return self
 
 
 class SweepConfig(Model):

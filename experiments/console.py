@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Annotated
 from typing import Any
 from typing import NoReturn
 from typing import TypeVar
@@ -26,6 +27,11 @@ from configs import ConfigError
 Args = TypeVar("Args")
 
 PLAIN_INTERVAL = 5.0
+
+# `--set a=1 b=2` and `--set a=1 --set b=2` mean the same.
+Settings = Annotated[
+    tuple[tuple[str, ...], ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ..."), tyro.conf.UseAppendAction
+]
 
 
 def fail(message: str) -> NoReturn:
@@ -53,6 +59,11 @@ def run_command(main: Callable[[Args], None], args: type[Args], prog: str, descr
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT) from None
+
+
+def parse_settings(settings: Settings) -> dict[str, Any]:
+    """Values by dotted key of all `--set` options of a command; see `parse_overrides`."""
+    return parse_overrides([setting for given in settings for setting in given])
 
 
 def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
@@ -84,6 +95,11 @@ def format_duration(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _significant(value: float) -> str:
+    """Three significant digits, never in powers of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 class Progress:
@@ -153,9 +169,14 @@ class Progress:
 
     def line(self) -> str:
         """The line as plain text."""
-        share = self.done / self.total if self.total else 1.0
+        # Work in whole batches may do a little more than was asked for.
+        done = min(self.done, self.total)
+        share = done / self.total if self.total else 1.0
         rate = self.rate
-        parts = [f"{self.title} {self.done:,}/{self.total:,} {self.unit} {share:4.0%}", f"{rate:,.3g} {self.unit}/s"]
+        parts = [
+            f"{self.title} {done:,}/{self.total:,} {self.unit} {share:4.0%}",
+            f"{_significant(rate)} {self.unit}/s",
+        ]
         parts += [f"{name.replace('_', ' ')} {value}" for name, value in self._fields.items()]
         if self.done < self.total:
             parts.append(f"left {format_duration((self.total - self.done) / rate) if rate > 0 else '?'}")

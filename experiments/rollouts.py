@@ -1,0 +1,115 @@
+"""Episodes of a fixed rule in the training environment: reference returns, and the greedy policy on validation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.numpy_policy import NumpyPolicy
+from configs import Experiment
+from configs import Side
+from configs import load_seed_ranges
+from configs import parse_seeds
+from envs import OptimalExecEnv
+
+MarketKind = Literal["abides", "stand-in"]
+Rule = Callable[[OptimalExecEnv, NDArray[np.float32]], int]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What one episode came to.
+
+    Attributes:
+        seed: Seed of the market.
+        side: Side of the parent order.
+        reward: Undiscounted return, in the units of the reward.
+        completion: Share of the parent order that was filled.
+        shortfall_cents: Cents per share of the parent order; positive is better.
+        actions: How often each action was taken.
+    """
+
+    seed: int
+    side: Side
+    reward: float
+    completion: float
+    shortfall_cents: float
+    actions: Counter[int] = field(default_factory=Counter)
+
+
+def reference_rules() -> dict[str, Rule]:
+    """What any policy is measured against: trading nothing, trading evenly, trading at once."""
+    return {
+        "idle": lambda env, _: env.action_set.idle_action,
+        "twap": lambda env, _: int(env.action_set.twap_action(env._rows)[0]),
+        "immediate": lambda env, _: env.action_set.fastest_action,
+    }
+
+
+def greedy(policy: NumpyPolicy) -> Rule:
+    """The rule that takes the policy's best action."""
+    return lambda _, observation: int(policy.act(observation[np.newaxis])[0])
+
+
+def check_environment(experiment: Experiment, market: MarketKind) -> None:
+    """Make sure that the environment can be made: known features, actions, market.
+
+    Raises:
+        ConfigError: One line that names the value and the allowed ones.
+    """
+    OptimalExecEnv(experiment, market=market).close()
+
+
+def run_rule(
+    experiment: Experiment, market: MarketKind, rule: Rule, episodes: Iterable[tuple[int, Side]]
+) -> list[Rollout]:
+    """Run a rule in the environment.
+
+    Args:
+        experiment: The experiment.
+        market: Which market the environment runs on.
+        rule: Chooses the action from the environment and its observation.
+        episodes: Seed of the market and side of the parent order of each episode.
+
+    Returns:
+        One result an episode, in order.
+    """
+    env = OptimalExecEnv(experiment, market=market)
+    results = []
+    for seed, side in episodes:
+        observation, _ = env.reset(seed=seed, options={"side": side})
+        actions: Counter[int] = Counter()
+        total, done = 0.0, False
+        while not done:
+            action = rule(env, observation)
+            actions[action] += 1
+            observation, reward, terminated, truncated, info = env.step(action)
+            total += float(reward)
+            done = terminated or truncated
+        results.append(Rollout(seed, side, total, float(info["completion"]), float(info["shortfall_cents"]), actions))
+    env.close()
+    return results
+
+
+def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, Side]]:
+    """The first `count` episodes of the validation markets, every side that the experiment trades on each market."""
+    side = experiment.order.side
+    sides: tuple[Side, ...] = ("buy", "sell") if side == "both" else (side,)
+    seeds = parse_seeds(load_seed_ranges().validation)
+    return [(seed, one) for seed in seeds[: -(-count // len(sides))] for one in sides][:count]
+
+
+def most_taken(rollouts: Iterable[Rollout]) -> tuple[int, float]:
+    """The action that was taken most often, and its share of all."""
+    counts: Counter[int] = Counter()
+    for rollout in rollouts:
+        counts.update(rollout.actions)
+    action, count = counts.most_common(1)[0]
+    return action, count / counts.total()

@@ -1,0 +1,159 @@
+"""Train a policy: `python -m experiments.train CONFIG`. The same command resumes a run that was interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import tyro
+
+from agents.numpy_policy import NumpyPolicy
+from configs import Experiment
+from configs import load_experiment
+from experiments.checkpoints import list_checkpoints
+from experiments.console import Progress
+from experiments.console import Settings
+from experiments.console import parse_settings
+from experiments.console import run_command
+from experiments.rollouts import MarketKind
+from experiments.rollouts import check_environment
+from experiments.rollouts import greedy
+from experiments.rollouts import most_taken
+from experiments.rollouts import reference_rules
+from experiments.rollouts import run_rule
+from experiments.rollouts import validation_episodes
+from experiments.run_folder import RunFolder
+
+POLICY = "policy.npz"
+REFERENCE_EPISODES = 2
+VALIDATION_EPISODES = 4
+DEGENERATE_SHARE = 0.99
+
+
+@dataclass
+class Args:
+    """Options of the command."""
+
+    config: tyro.conf.Positional[str]
+    """An experiment: a YAML file, or the name of one in configs/."""
+    run_id: str | None = None
+    """Name to find the run by; by default a digest of the resolved configuration."""
+    out: Path = Path("results")
+    """Folder of all results."""
+    settings: Settings = ()
+    """Values that replace the configuration's, as training.steps=1000."""
+    market: MarketKind = "abides"
+    """The agent-based market, or the fast statistical stand-in (for tests and teaching)."""
+    checkpoint_every: int | None = None
+    """Environment steps between checkpoints; by default the configuration's."""
+
+
+def main(args: Args) -> None:
+    """Train as the options say."""
+    overrides = parse_settings(args.settings)
+    if args.checkpoint_every is not None:
+        overrides["training.checkpoint_every"] = args.checkpoint_every
+    experiment = load_experiment(args.config, overrides)
+    check_environment(experiment, args.market)
+    with RunFolder.open(args.out, "train", experiment, run_id=args.run_id, arguments={"market": args.market}) as run:
+        path = train(experiment, run, args.market)
+        run.finish()
+    print(f"policy: {path}", flush=True)
+
+
+def train(experiment: Experiment, run: RunFolder, market: MarketKind = "abides") -> Path:
+    """Train a policy in a run folder, from its last checkpoint, with progress on the terminal.
+
+    Args:
+        experiment: The experiment.
+        run: Its run folder; the manifest gets the policy's digest and returns, and is not marked finished.
+        market: Which market the environments run on.
+
+    Returns:
+        The exported policy, `policy.npz` in the run folder.
+    """
+    verb = "resuming" if run.resumed else "training"
+    print(f"{verb} {experiment.name} on the {market} market in {run.path}", flush=True)
+    references = show_references(experiment, market)
+    # Imported late: RLlib takes seconds, and a wrong option should be told at once.
+    from experiments.ray_session import local_ray
+    from experiments.trainer import Report
+    from experiments.trainer import train_policy
+
+    done = list_checkpoints(run.file("checkpoints"))
+    start = done[-1][0] if done else 0
+    with local_ray(cpus=1), Progress("train", experiment.training.steps, start=start) as progress:
+
+        def show(report: Report) -> None:
+            progress.update(
+                report.steps,
+                loss=_number(report.loss, ".4g"),
+                mean_return=_number(report.reward, ".2f"),
+                epsilon=_number(report.epsilon, ".2f"),
+            )
+
+        policy = train_policy(experiment, market, run.path, show)
+    path = run.file(POLICY)
+    run.update(
+        policy=POLICY,
+        policy_digest=policy.digest(),
+        reference_returns=references,
+        validation=show_policy(experiment, market, policy),
+    )
+    return path
+
+
+def show_references(experiment: Experiment, market: MarketKind) -> dict[str, float]:
+    """Print the mean returns of idling, TWAP and immediate execution under the experiment's reward.
+
+    Returns:
+        The mean returns by name, in the units of the reward.
+    """
+    episodes = validation_episodes(experiment, REFERENCE_EPISODES)
+    means, completions = {}, {}
+    for name, rule in reference_rules().items():
+        rollouts = run_rule(experiment, market, rule, episodes)
+        means[name] = fmean(rollout.reward for rollout in rollouts)
+        completions[name] = fmean(rollout.completion for rollout in rollouts)
+        print(f"  {name:9} mean return {means[name]:10.2f}  completion {completions[name]:4.0%}", flush=True)
+    # Within a corridor even the least trading completes: then it is one more way to trade, not a way out.
+    if completions["idle"] < completions["twap"] and means["idle"] >= means["twap"]:
+        print("  warning: idling beats TWAP under this reward: raise reward.beta", flush=True)
+    return means
+
+
+def show_policy(experiment: Experiment, market: MarketKind, policy: NumpyPolicy) -> dict[str, Any]:
+    """Print what the greedy policy comes to on a few validation markets, and whether it always acts alike.
+
+    Returns:
+        Mean return, completion, shortfall and the share of the most taken action, as JSON values.
+    """
+    rollouts = run_rule(experiment, market, greedy(policy), validation_episodes(experiment, VALIDATION_EPISODES))
+    action, share = most_taken(rollouts)
+    found = {
+        "episodes": len(rollouts),
+        "return": fmean(rollout.reward for rollout in rollouts),
+        "completion": fmean(rollout.completion for rollout in rollouts),
+        "shortfall_cents": fmean(rollout.shortfall_cents for rollout in rollouts),
+        "most_taken_action": action,
+        "most_taken_share": share,
+    }
+    print(
+        f"  greedy on {len(rollouts)} validation episodes: mean return {found['return']:.2f}"
+        f"  completion {found['completion']:.0%}  most taken action {action} ({share:.0%})",
+        flush=True,
+    )
+    if share >= DEGENERATE_SHARE:
+        print(f"  warning: the policy has collapsed to action {action}", flush=True)
+    return found
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if isfinite(value) else "–"
+
+
+if __name__ == "__main__":
+    run_command(main, Args, "python -m experiments.train", "Train a policy; the same command resumes.")
