@@ -67,9 +67,9 @@ def _spread(rows: Rows) -> NDArray[Any]:
     return np.where((bid < 0) | (ask < 0), 100.0, ask - bid) / 10
 
 
-def _against_arrival(field: str) -> Callable[[Rows], NDArray[Any]]:
+def _against_arrival(own: bool) -> Callable[[Rows], NDArray[Any]]:
     def compute(rows: Rows) -> NDArray[Any]:
-        price = rows[field][:, 0]
+        price = np.where((rows["side"] > 0) == own, rows["bid_price"][:, 0], rows["ask_price"][:, 0])
         away = rows["side"] * (2 * price - rows["arrival2"]) / rows["arrival2"] * 1e4
         return np.where(price < 0, 0.0, away)
 
@@ -127,18 +127,15 @@ FEATURES: dict[str, Feature] = {
         )
     },
     "spread": Feature("(best ask − best bid) / 10 cents; 10 if a side is empty", 0, 10, _spread),
-    "best_bid": Feature(
-        "side · (best bid − arrival) / arrival, basis points; 0 if there is none",
-        -50,
-        50,
-        _against_arrival("bid_price"),
-    ),
-    "best_ask": Feature(
-        "side · (best ask − arrival) / arrival, basis points; 0 if there is none",
-        -50,
-        50,
-        _against_arrival("ask_price"),
-    ),
+    **{
+        f"{whose}_best": Feature(
+            f"side · (best price of the {whose} side − arrival) / arrival, basis points; 0 if there is none",
+            -50,
+            50,
+            _against_arrival(whose == "own"),
+        )
+        for whose in ("own", "opposite")
+    },
     **{
         f"return_{n}": Feature(
             f"side · (mid − mid {n} decision{'s' if n > 1 else ''} ago) / arrival, basis points", -50, 50, _return(n)
