@@ -32,6 +32,10 @@ from abides_markets.switches import Switches
 
 CONFIG_DIR = Path(__file__).resolve().parent
 SECOND = 1_000_000_000
+LAST_CLOSE = str_to_ns("16:00:00")
+"""Latest close: the background's fundamental ends here, ns since midnight."""
+SHORTEST_INTERVAL = SECOND // 10
+"""Least time between decisions, ns: the book is asked for and an order confirmed in less, whatever the latencies."""
 
 SET_BY_THE_HARNESS = {"seed", "end_time", "latency_seed", "switches", "ticker"}
 """Parameters of a background that an experiment sets by other means than `market.params`."""
@@ -143,7 +147,7 @@ class ParticipationActions(Model):
     """
 
     kind: Literal["participation"] = "participation"
-    multipliers: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 0.5, 1.0, 1.5, 2.0)
+    multipliers: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = (0.0, 0.5, 1.0, 1.5, 2.0)
     corridor: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
@@ -165,7 +169,13 @@ class PlacementActions(Model):
 
     kind: Literal["placement"] = "placement"
     placements: tuple[Literal["hold", "behind", "at", "inside", "cross"], ...] = ("hold", "at", "inside", "cross")
-    slices: Annotated[float, Field(gt=0)] = 1.0
+    slices: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="after")
+    def _has_a_choice(self) -> PlacementActions:
+        if len(set(self.placements)) < 2 or len(set(self.placements)) != len(self.placements):
+            raise ValueError(f"placements must be at least two different ones, got {self.placements}")
+        return self
 
 
 ActionConfig = Annotated[LotActions | ParticipationActions | PlacementActions, Field(discriminator="kind")]
@@ -220,9 +230,9 @@ class RewardConfig(Model):
         price_unit: `cents` or `dollars`.
     """
 
-    alpha: Annotated[float, Field(ge=0)] = 1.0
+    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     depth: Literal["ticks_walked", "shares_beyond_touch", "shares"] = "shares_beyond_touch"
-    beta: Annotated[float, Field(ge=0)] = 200.0
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 200.0
     price_unit: Literal["cents", "dollars"] = "cents"
 
 
@@ -324,11 +334,16 @@ class ValidityConfig(Model):
     discarded: NonNegativeInt = 0
 
 
+def _is_seed_range(text: str) -> str:
+    parse_seeds(text)
+    return text
+
+
 class ComparisonConfig(Model):
     """What is compared: strategies (the first is the reference of every pair), seeds `A:B` (B excluded), processes."""
 
     strategies: tuple[Name, ...] = ("twap", "aggressive", "passive", "random", "dqn")
-    seeds: str | None = None
+    seeds: Annotated[str, AfterValidator(_is_seed_range)] | None = None
     workers: PositiveInt = 2
     validity: ValidityConfig = ValidityConfig()
 
@@ -353,10 +368,18 @@ class Experiment(Model):
         end = self.order.start + self.order.window + self.order.settlement
         if self.order.start < str_to_ns("09:30:00"):
             raise ValueError(f"order.start must be at or after the open 09:30:00, got {_clock(self.order.start)}")
+        if self.market.end_time > LAST_CLOSE:
+            raise ValueError(
+                f"market.end_time must be at most {_clock(LAST_CLOSE)}, got {_clock(self.market.end_time)}"
+            )
         if end > self.market.end_time:
             raise ValueError(
                 f"order.window ends with its settlement at {_clock(end)}, after the market's close"
                 f" {_clock(self.market.end_time)}: shorten order.window or move market.end_time"
+            )
+        if self.decision_interval < SHORTEST_INTERVAL:
+            raise ValueError(
+                f"decision_interval must be at least {SHORTEST_INTERVAL / SECOND:g}s, got {self.decision_interval} ns"
             )
         if self.order.window % self.decision_interval:
             raise ValueError(
@@ -422,30 +445,43 @@ def _read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
 
 
+_ACTIONS: dict[Any, type[BaseModel]] = {
+    model.model_fields["kind"].default: model for model in (LotActions, ParticipationActions, PlacementActions)
+}
+
+
 def _first_error(path: Path | str, error: ValidationError, model: type[BaseModel]) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "experiment"
+    errors = error.errors(include_url=False)
+    # A misspelt key explains a missing one better than the other way round.
+    first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
+    location = first["loc"]
+    if location[:1] == ("actions",):  # without the kind, which is no key of its own
+        location = ("actions", *location[2:])
+    where = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, first["loc"][:-1])
         return ConfigError(f"{path}: unknown key {where!r}; allowed: {', '.join(allowed)}")
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        got = f", got {first['input'].get('kind')!r}" if isinstance(first["input"], dict) else ""
+        return ConfigError(f"{path}: {where}.kind: must be one of {', '.join(_ACTIONS)}{got}")
+    message = first["msg"].removeprefix("Value error, ")
     value = first.get("input")
-    got = "" if isinstance(value, dict | BaseModel) else f", got {value!r}"
-    return ConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{got}")
+    # Errors of our own name the value themselves.
+    got = "" if first["type"] == "value_error" or isinstance(value, dict | BaseModel) else f", got {value!r}"
+    return ConfigError(": ".join(filter(None, (str(path), where, f"{message}{got}"))))
 
 
 def _allowed_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """Names of the fields of the model at `location` inside `model`."""
-    actions = {m.model_fields["kind"].default: m for m in (LotActions, ParticipationActions, PlacementActions)}
+    if location[:1] == ("actions",):
+        return sorted(_ACTIONS[location[1]].model_fields)
     for part in location:
-        if part in actions:
-            model = actions[part]
-            continue
         field = model.model_fields.get(part)
         annotation = field.annotation if field is not None else None
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
-        elif part in ("actions", "strategies"):
-            model = StrategyConfig if part == "strategies" else model
+        elif part == "strategies":
+            model = StrategyConfig
     return sorted(model.model_fields)
 
 
@@ -473,6 +509,8 @@ def load_experiment(config: str | Path, overrides: dict[str, Any] | None = None)
         *parents, last = dotted.split(".")
         for parent in parents:
             target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise ConfigError(f"{path}: cannot set {dotted!r}: {parent!r} is {target!r}, not a mapping of keys")
         target[last] = value
     return experiment_from(data, path)
 
