@@ -72,6 +72,13 @@ def _market_orders(quantity: NDArray[Any], rows: Rows) -> NDArray[Any]:
     return orders
 
 
+def _others_best(rows: Rows, of: str) -> Ints:
+    """Best price of one side of the book without the own resting order, cents; −1 where there is none."""
+    price, size = rows[f"{of}_price"], rows[f"{of}_size"]
+    alone = (rows["resting"] > 0) & (price[:, 0] == rows["resting_price"]) & (size[:, 0] <= rows["resting"])
+    return np.where(alone, price[:, 1], price[:, 0])
+
+
 class Lots(ActionSet):
     """Market orders of 0, 1, …, k lots (arXiv 2411.06389, section IV)."""
 
@@ -147,10 +154,11 @@ class Placement(ActionSet):
         """Return the child orders of the chosen placements.
 
         The quantity brings the filled shares to the even schedule `slices` intervals from now. A resting order that
-        is already at the wanted price keeps its place in the queue and is only added to.
+        is already at the wanted price keeps its place in the queue and is only added to. The touch is that of others:
+        a resting order that is alone at the best price is left out, lest it be placed inside or behind itself.
         """
         placement = self._placements[actions]
-        side, bid, ask = rows["side"], rows["bid_price"][:, 0], rows["ask_price"][:, 0]
+        side, bid, ask = rows["side"], _others_best(rows, "bid"), _others_best(rows, "ask")
         due = np.clip(np.rint(_even_target(rows, self._slices)) - rows["filled"], 0, rows["left"]).astype(np.int64)
         own, opposite = np.where(side > 0, bid, ask), np.where(side > 0, ask, bid)
         touch = np.where(own >= 0, own, opposite - side)  # an empty own side: one tick from the opposite best
