@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 from typing import NamedTuple
 
@@ -81,6 +82,19 @@ class Decision(NamedTuple):
     limit_price: int = -1
     cancel: bool = False
     action: int = -1
+
+
+def _checked(decision: Decision) -> Decision:
+    """Return the decision in whole numbers; `place_*_order` would only warn of a wrong one."""
+    try:
+        market, limit, price = map(index, (decision.market, decision.limit, decision.limit_price))
+    except TypeError as error:
+        raise ValueError(f"shares and prices of a decision must be whole numbers, got {decision}") from error
+    if market < 0 or limit < 0:
+        raise ValueError(f"shares of a decision must not be negative, got {decision}")
+    if limit > 0 and price < 0:
+        raise ValueError(f"a limit order needs a limit_price of at least 0 cents, got {decision}")
+    return decision._replace(market=market, limit=limit, limit_price=price)
 
 
 class DecisionRecord(NamedTuple):
@@ -223,6 +237,7 @@ class ExecutionAgent(TradingAgent):
         elif self.order.sweep and current_time >= self._sweep_start:
             self._sweeping = True
             self._pending = None
+            self._awaiting = ""
             self.set_wakeup(self._end)
             if self.arrival2 is None:
                 self._ask_for_book("sweep")
@@ -305,7 +320,12 @@ class ExecutionAgent(TradingAgent):
         self.apply(view, self.decide(view))
 
     def apply(self, view: View, decision: Decision) -> None:
-        """Carry a decision out and record it."""
+        """Carry a decision out and record it.
+
+        Raises:
+            ValueError: If it asks for less than no shares, parts of a share, or a limit order without a price.
+        """
+        decision = _checked(decision)
         self.decisions.append(DecisionRecord(view, decision))
         self._pending = None
         if decision.cancel and any(isinstance(order, LimitOrder) for order in self.orders.values()):
@@ -402,5 +422,5 @@ class ExecutionAgent(TradingAgent):
             self._place(decision)
         elif self._sweeping and unfilled:
             self._ask_for_book("sweep")
-        elif self._sweeping and child.kind == "limit":
+        elif self._sweeping:
             self._sweep()
