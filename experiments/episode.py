@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -237,7 +238,8 @@ class Episode:
             return sign * half_cents / 2 / quantity
 
         # Each part on its own, in whole half cents, so that the identity between them is a check and not a definition.
-        opportunity = per_share(left * (arrival2 - end_mid2))
+        # Without a two-sided book in the window there is no arrival price, and no cost of what was left.
+        opportunity = per_share(left * (arrival2 - end_mid2)) if agent.arrival2 is not None else math.nan
         costs = {
             "shortfall_cents": per_share(int((shares * (arrival2 - prices2)).sum())) + opportunity,
             "execution_cents": per_share(int((shares * (before2 - prices2)).sum())),
@@ -245,7 +247,8 @@ class Episode:
             "opportunity_cents": opportunity,
             "delay_cents": per_share(int((shares * (decision2 - before2)).sum())),
         }
-        last_fill = max(fills["time_ns"], default=self.end)
+        # A resting order may still trade while its cancellation, sent at the end, travels to the exchange.
+        last_fill = min(self.end, max(fills["time_ns"], default=self.end))
         row: dict[str, Any] = {
             "quantity": quantity,
             "filled": filled,
@@ -308,7 +311,7 @@ class Episode:
         ]
         decisions = [self.agent.child_orders[order_id].decision for order_id in ids]
         mids = {record.view.decision: record.view.mid2 for record in self.agent.decisions}
-        last_mid2 = self.agent.decisions[-1].view.mid2 if self.agent.decisions else NO_PRICE
+        last_mid2 = self.agent.decisions[-1].view.mid2 if self.agent.decisions else self.agent.arrival2
         return {
             "fill_id": list(range(len(trades))),
             "order_id": ids,
