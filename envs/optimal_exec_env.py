@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from typing import Literal
 from typing import Protocol
@@ -74,14 +75,14 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
 
     def __init__(
         self,
-        experiment: Experiment | Mapping[str, Any] | str = "quick",
+        experiment: Experiment | Mapping[str, Any] | str | Path = "quick",
         *,
         market: Literal["abides", "stand-in"] = "abides",
         seeds: str | None = None,
     ) -> None:
         if isinstance(experiment, Mapping):
             experiment = experiment_from(dict(experiment))
-        elif isinstance(experiment, str):
+        elif isinstance(experiment, str | Path):
             experiment = load_experiment(experiment)
         if market not in MARKETS:
             raise ConfigError(f"unknown market {market!r}; allowed: {', '.join(MARKETS)}")
