@@ -98,6 +98,7 @@ class AbidesGymCoreEnv(gymnasium.Env[Any, Any], ABC):
         raw_state = self.simulation.step(self._map_action_space_to_ABIDES_SIMULATOR_SPACE(action))
         # State first: it may update what reward and end are computed from. Each gets its own copy to change.
         self.state = self.raw_state_to_state(deepcopy(raw_state))
+        assert self.observation_space.contains(self.state), f"state {self.state!r} is not in {self.observation_space}"
         reward = self.raw_state_to_reward(deepcopy(raw_state))
         self.terminated = self.raw_state_to_done(deepcopy(raw_state))
         self.truncated = self.simulation.done and not self.terminated
