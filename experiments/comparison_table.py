@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from analysis.summary import excluded_seeds
 from analysis.tables import MISSING
 from analysis.tables import count
 from analysis.tables import headline_sentence
@@ -38,13 +39,10 @@ def print_comparison(summary: Mapping[str, Any], console: Console | None = None)
         console = Console(highlight=False)
         console.width = max(console.width, NARROWEST)
     method = summary["method"]
-    console.print("Gain over arrival, cents per share of the parent order, higher is better")
-    console.print(_strategies(summary))
-    if summary["paired"]:
-        console.print(
-            f"Difference from {summary['reference']} on the same markets, cents per share, positive is better"
-        )
-        console.print(_pairs(summary))
+    _print_tables(summary, summary["reference"], console)
+    if excluded_seeds(summary):
+        console.print("The same with every seed, those of invalid markets included:")
+        _print_tables(summary["with_invalid_seeds"], summary["reference"], console)
     lines = [
         f"Intervals: {method['interval']}. Test: {method['test']}; {method['multiple_comparisons']}.",
         f"Unit: {method['unit']}. Power: {method['power']}.",
@@ -69,12 +67,20 @@ def validity_lines(validity: Mapping[str, Any] | None) -> list[str]:
     return lines
 
 
-def _strategies(summary: Mapping[str, Any]) -> Table:
+def _print_tables(tables: Mapping[str, Any], reference: str, console: Console) -> None:
+    console.print("Gain over arrival, cents per share of the parent order, higher is better")
+    console.print(_strategies(tables["strategies"]))
+    if tables["paired"]:
+        console.print(f"Difference from {reference} on the same markets, cents per share, positive is better")
+        console.print(_pairs(tables["paired"]))
+
+
+def _strategies(strategies: Mapping[str, Any]) -> Table:
     """Every strategy, measure by measure, so that what is to be compared stands together."""
     table = _table("strategy", "n", "mean", "sd", "95 % interval")
     for label, measure in {**COSTS, **SHARES}.items():
         table.add_row(label)
-        for name, entry in summary["strategies"].items():
+        for name, entry in strategies.items():
             found = entry[measure]
             cells = _estimate(found) if label in COSTS else _estimate(found, digits=3, signed=False)
             table.add_row(f"  {name}", count(found["n"]), *cells)
@@ -82,12 +88,12 @@ def _strategies(summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def _pairs(summary: Mapping[str, Any]) -> Table:
+def _pairs(paired: Mapping[str, Any]) -> Table:
     """Every pair, measure by measure."""
     table = _table("pair", "n", "mean", "sd", "95 % interval", "p", "p Holm", "n for 1 c")
     for label, measure in COSTS.items():
         table.add_row(label)
-        for key, entry in summary["paired"].items():
+        for key, entry in paired.items():
             found = entry[measure]
             test = (probability(found["p"]), probability(found["p_holm"]), count(found["n_for_1_cent"]))
             table.add_row(f"  {key.partition('-')[0]}", count(found["n"]), *_estimate(found), *test)

@@ -9,8 +9,7 @@ from agents.numpy_policy import NumpyPolicy
 from configs import ConfigError
 from configs import Experiment
 from configs import parse_seeds
-
-POLICY_KINDS = ("dqn",)
+from experiments.episode import strategy_config
 
 
 def check_policy(experiment: Experiment, path: Path) -> NumpyPolicy:
@@ -32,9 +31,12 @@ def check_policy(experiment: Experiment, path: Path) -> NumpyPolicy:
 
 
 def trades_with_policy(experiment: Experiment, strategy: str) -> bool:
-    """Whether a strategy trades with the exported policy."""
-    configured = experiment.strategies.get(strategy)
-    return (configured.kind if configured is not None else strategy) in POLICY_KINDS
+    """Whether a strategy trades with the exported policy.
+
+    Raises:
+        ConfigError: If the strategy is unknown.
+    """
+    return strategy_config(experiment, strategy).kind == "dqn"
 
 
 def training_ranges(policy: NumpyPolicy) -> list[tuple[int, int]]:

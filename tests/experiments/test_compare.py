@@ -218,9 +218,12 @@ def test_invalid_markets_are_counted_and_named(
     summary = run_all(experiment, policy, tmp_path / "run")
     assert summary["validity"]["invalid"] == {"7": "two_sided 0.41 < 0.95"}
     assert summary["strategies"]["twap"]["n"] == 3
+    every = summary["with_invalid_seeds"]["strategies"]["twap"]["shortfall_cents"]
     compare.print_comparison(summary)
     shown = capsys.readouterr().out
     assert "Markets: 3 of 4 valid." in shown
+    assert "with every seed" in shown
+    assert " ".join(["twap", "4", f"{every['mean']:+.2f}"]).replace("-", "−") in " ".join(shown.split())
     assert "invalid: seed 7: two_sided 0.41 < 0.95" in shown
 
 
