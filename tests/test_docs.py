@@ -1,0 +1,56 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from agents.features import FEATURES
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def between(text: str, begin: str, end: str) -> str:
+    """The part of a text between two marks."""
+    return text.split(begin, 1)[1].split(end, 1)[0]
+
+
+def test_the_agent_in_the_readme_runs_and_is_short(tmp_path: Path) -> None:
+    code = between((ROOT / "README.md").read_text(encoding="utf-8"), "```python\n", "```")
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith(("from ", "import "))]) <= 30
+    script = tmp_path / "custom_agent.py"
+    script.write_text(code.replace("1_000_004", "1_000_002"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"(\w+_cents): ([+-][\d.]+)", done.stdout))
+    assert set(found) == {"shortfall_cents", "execution_cents"}
+    assert float(found["execution_cents"]) > 0, "a resting order saves part of the spread"
+
+
+def test_every_feature_is_documented_with_its_formula_and_range() -> None:
+    table = between(
+        (ROOT / "docs" / "environment.md").read_text(encoding="utf-8"), "checked by a test -->", "<!-- end -->"
+    )
+    rows = [f"| `{name}` | {f.formula} | [{f.low:g}, {f.high:g}] |" for name, f in FEATURES.items()]
+    assert table.strip().splitlines()[2:] == rows
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        named = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+        named_in_code = re.findall(r"`(docs/[\w-]+\.md)`", text)
+        for target in named:
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+        for target in named_in_code:
+            assert (ROOT / target).exists(), f"{document.name} names {target}"
