@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.reward import FILL
+from agents.reward import Reward
+from agents.reward import fill_rows
+from agents.views import Fill
+from configs.models import RewardConfig
+from tests.agents.worlds import mirror_rows
+from tests.agents.worlds import raw_rows
+from tests.agents.worlds import view
+
+DEPTHS = ("ticks_walked", "shares_beyond_touch", "shares")
+
+
+def executions(rows: np.ndarray, data: st.DataObject) -> np.ndarray:
+    count = data.draw(st.integers(0, 6))
+    drawn = [
+        (
+            data.draw(st.integers(0, len(rows) - 1)),
+            data.draw(st.integers(98_000, 102_000)),
+            data.draw(st.integers(1, 500)),
+        )
+        for _ in range(count)
+    ]
+    return np.array(drawn, dtype=FILL)
+
+
+def depth_by_hand(kind: str, row: Any, price: int, quantity: int) -> int:
+    best = int(row["ask_price"][0] if row["side"] > 0 else row["bid_price"][0])
+    ticks = max(int(row["side"]) * (price - best), 0) if best >= 0 else 0
+    return {"ticks_walked": ticks, "shares_beyond_touch": quantity if ticks else 0, "shares": quantity}[kind]
+
+
+@given(raw_rows(), st.sampled_from(DEPTHS), st.sampled_from(("cents", "dollars")), st.data())
+def test_the_terms_are_those_of_equation_4(rows: np.ndarray, kind: Any, unit: Any, data: st.DataObject) -> None:
+    reward = Reward(RewardConfig(alpha=2.0, beta=5.0, depth=kind, price_unit=unit))
+    fills = executions(rows, data)
+    shortfall, impact = reward.implementation_shortfall(fills, rows), reward.impact_penalty(fills, rows)
+    completion = reward.completion_penalty(rows["left"], rows)
+    scale = 1.0 if unit == "cents" else 0.01
+    for market, row in enumerate(rows):
+        own = [(int(p), int(q)) for m, p, q in fills.tolist() if m == market]
+        parent, side, arrival = int(row["parent"]), int(row["side"]), row["arrival2"] / 2
+        expected = scale * sum(q * side * (arrival - p) for p, q in own) / parent
+        assert shortfall[market] == pytest.approx(expected, abs=1e-9)
+        depth = sum(depth_by_hand(kind, row, p, q) for p, q in own)
+        assert impact[market] == pytest.approx(2.0 * depth / parent)
+        assert completion[market] == pytest.approx(5.0 * row["left"] / parent)
+
+
+@given(raw_rows(), st.sampled_from(DEPTHS), st.data())
+def test_a_sell_is_rewarded_in_the_mirrored_market_as_a_buy(rows: np.ndarray, kind: Any, data: st.DataObject) -> None:
+    reward = Reward(RewardConfig(depth=kind))
+    fills = executions(rows, data)
+    reflected = fills.copy()
+    reflected["price"] = rows["arrival2"][fills["market"]] - fills["price"]
+    seen = mirror_rows(rows)
+    np.testing.assert_allclose(
+        reward.implementation_shortfall(reflected, seen), reward.implementation_shortfall(fills, rows), atol=1e-9
+    )
+    np.testing.assert_allclose(reward.impact_penalty(reflected, seen), reward.impact_penalty(fills, rows))
+
+
+def test_a_fill_at_rest_walks_no_depth() -> None:
+    # Own bid filled at 100 004 while the ask stands at 100 006; and one share that walked to 100 008.
+    row = view().rows()
+    fills = fill_rows([Fill(1, 100_004, 50), Fill(2, 100_006, 10), Fill(3, 100_008, 1)])
+    found = {kind: Reward(RewardConfig(depth=kind)).depth_consumed(fills, row).tolist() for kind in DEPTHS}
+    assert found == {"ticks_walked": [2.0], "shares_beyond_touch": [1.0], "shares": [61.0]}
+
+
+def test_no_fills_are_no_reward() -> None:
+    row = view().rows()
+    assert Reward(RewardConfig()).implementation_shortfall(fill_rows([]), row).tolist() == [0.0]
+    assert Reward(RewardConfig()).impact_penalty(fill_rows([]), row).tolist() == [0.0]
