@@ -55,9 +55,9 @@ def test_makers_requote(on: bool) -> None:
     def quote(side: Side, price: int) -> Any:
         return lambda agent: agent.place_limit_order(SYMBOL, 10, side, price)
 
-    trader = Planned(1, plan=[(0, quote(Side.BID, 9_900)), (50_000, quote(Side.ASK, 10_100))])
+    trader = Planned(1, plan=[(0, quote(Side.BID, 9_900)), (300_000, quote(Side.ASK, 10_100))])
     maker = AdaptiveMarketMakerAgent(
-        2, SYMBOL, 0, wake_up_freq="10us", poisson_arrival=False, switches=one("makers_requote") if on else REFERENCE
+        2, SYMBOL, 0, wake_up_freq="200us", poisson_arrival=False, switches=one("makers_requote") if on else REFERENCE
     )
     exchange = run_market(trader, maker)
     makers_entries = [e["time"] for e in exchange.order_books[SYMBOL].history if e.get("agent_id") == 2]
