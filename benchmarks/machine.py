@@ -1,0 +1,65 @@
+"""What every measurement is reported with, and the command line that the scripts share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from datetime import UTC
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from typing import NoReturn
+
+import numpy as np
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line on standard error and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, in one line, and exit."""
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def seed(text: str) -> int:
+    """Read a seed.
+
+    Raises:
+        argparse.ArgumentTypeError: Unless it is a whole number from 0 to 2**32 − 1.
+    """
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 to {2**32 - 1}, got {text!r}")
+    return int(text)
+
+
+def describe() -> dict[str, Any]:
+    """Return processor, cores, load (1 minute), versions and the date."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def write_json(path: Path, result: Any) -> None:
+    """Write a result as JSON, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(result, indent=2) + "\n")
+    temporary.replace(path)
