@@ -173,19 +173,17 @@ class Progress:
         done = min(self.done, self.total)
         share = done / self.total if self.total else 1.0
         rate = self.rate
-        parts = [
-            f"{self.title} {done:,}/{self.total:,} {self.unit} {share:4.0%}",
-            f"{_significant(rate)} {self.unit}/s",
-        ]
-        parts += [f"{name.replace('_', ' ')} {value}" for name, value in self._fields.items()]
+        parts = [f"{self.title} {done:,}/{self.total:,} {self.unit} {share:4.0%}"]
         if self.done < self.total:
             parts.append(f"left {format_duration((self.total - self.done) / rate) if rate > 0 else '?'}")
         else:
             parts.append(f"took {format_duration(time.monotonic() - self._began)}")
+        parts.append(f"{_significant(rate)} {self.unit}/s")
+        parts += [f"{name.replace('_', ' ')} {value}" for name, value in self._fields.items()]
         return "  ".join(parts)
 
     def _render(self) -> Text:
-        return Text(self.line(), overflow="ellipsis", no_wrap=True)
+        return Text(self.line())
 
     def _print(self) -> None:
         self._printed = time.monotonic()

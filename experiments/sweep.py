@@ -163,7 +163,10 @@ def _run_trials(trials: list[Trial], run: RunFolder, market: MarketKind, concurr
             param_space={"trial": tune.grid_search([trial.name for trial in trials])},
             tune_config=tune.TuneConfig(max_concurrent_trials=concurrent),
             run_config=tune.RunConfig(
-                name="tune", storage_path=str(run.path.resolve()), verbose=0, callbacks=[ProgressCallback(progress)]
+                name="tune",
+                storage_path=str(run.path.resolve()),
+                verbose=0,
+                callbacks=[ProgressCallback(progress, len(trials))],
             ),
         )
         results = tuner.fit()
@@ -182,14 +185,15 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the table of trials, the best first."""
-    table = Table(title="mean return of the greedy policy on validation markets")
+    episodes = rows[0]["episodes"]
+    table = Table(title=f"greedy policy on the same {episodes} validation episodes: mean return ± standard error")
     names = list(rows[0]["values"])
     for name in (*names, "return", "completion", "shortfall, c/share", "updates"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
             *(json.dumps(row["values"][name]) for name in names),
-            f"{row['return']:.2f}",
+            f"{row['return']:.2f} ± {row['return_se']:.2f}",
             f"{row['completion']:.0%}",
             f"{row['shortfall_cents']:.2f}",
             str(row["updates"]),

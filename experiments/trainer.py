@@ -81,7 +81,9 @@ def train_policy(
         if done:
             algorithm.restore_arrays(done[-1][1])
         saved = algorithm.steps
-        stride = min(REPORT_ROUNDS * round_size(experiment), training.checkpoint_every)
+        # A call of `advance` ends up to one round after its goal, and a round one step of each environment later.
+        beyond = round_size(experiment) + training.envs
+        stride = max(1, min(REPORT_ROUNDS * round_size(experiment), training.checkpoint_every - beyond))
         on_report(report_of(algorithm))
         while algorithm.steps < training.steps:
             algorithm.advance(min(stride, training.steps - algorithm.steps))
@@ -89,7 +91,8 @@ def train_policy(
             _log(writer, report)
             on_report(report)
             # Saved before the interval would be exceeded: a kill costs at most `checkpoint_every` steps.
-            if algorithm.steps + stride - saved > training.checkpoint_every or algorithm.steps >= training.steps:
+            following = algorithm.steps + stride + beyond
+            if following - saved > training.checkpoint_every or algorithm.steps >= training.steps:
                 save_checkpoint(checkpoints, algorithm.steps, algorithm.save_arrays)
                 saved = algorithm.steps
         policy = algorithm.numpy_policy(_metadata(experiment, market, algorithm))

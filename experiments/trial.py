@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from statistics import fmean
+from statistics import stdev
 from typing import Any
 
 from configs import Experiment
@@ -15,7 +17,7 @@ from experiments.rollouts import validation_episodes
 from experiments.run_folder import write_json
 
 RESULT = "result.json"
-VALIDATION_EPISODES = 4
+VALIDATION_EPISODES = 8
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ def train_trial(folder: Path, market: MarketKind, trials: dict[str, Trial], conf
     policy = train_policy(trial.experiment, market, folder / trial.name, tell)
     episodes = validation_episodes(trial.experiment, VALIDATION_EPISODES)
     rollouts = run_rule(trial.experiment, market, greedy(policy), episodes)
+    returns = [rollout.reward for rollout in rollouts]
     result = {
         "trial": trial.name,
         "values": trial.values,
         "steps": policy.metadata["steps"],
         "updates": policy.metadata["updates"],
-        "return": fmean(rollout.reward for rollout in rollouts),
+        "episodes": len(rollouts),
+        "return": fmean(returns),
+        "return_se": stdev(returns) / sqrt(len(returns)),
         "completion": fmean(rollout.completion for rollout in rollouts),
         "shortfall_cents": fmean(rollout.shortfall_cents for rollout in rollouts),
     }

@@ -14,10 +14,12 @@ class ProgressCallback(Callback):
 
     Args:
         progress: The line to update.
+        trials: Number of trials in all; Tune itself makes them as it goes.
     """
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, trials: int) -> None:
         self._progress = progress
+        self._trials = trials
         self._steps: dict[str, int] = {}
         self._finished = 0
 
@@ -30,12 +32,12 @@ class ProgressCallback(Callback):
     ) -> None:
         """Count the steps of one trial."""
         self._steps[trial.trial_id] = result["steps"]
-        self._show(trials)
+        self._show()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Count a finished trial."""
         self._finished += 1
-        self._show(trials)
+        self._show()
 
-    def _show(self, trials: list[Any]) -> None:
-        self._progress.update(sum(self._steps.values()), trials=f"{self._finished} of {len(trials)} finished")
+    def _show(self) -> None:
+        self._progress.update(sum(self._steps.values()), trials=f"{self._finished} of {self._trials} finished")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from configs import ConfigError
+from configs import Experiment
+from configs import load_experiment
+from configs import load_seed_ranges
+from configs import parse_seeds
+from experiments.rollouts import check_environment
+from experiments.rollouts import most_taken
+from experiments.rollouts import reference_rules
+from experiments.rollouts import run_rule
+from experiments.rollouts import validation_episodes
+
+
+@pytest.fixture(scope="module")
+def experiment() -> Experiment:
+    return load_experiment(
+        "quick",
+        {"actions": {"kind": "participation", "multipliers": [0.0, 1.0, 4.0]}, "order.end_rule": "leave"},
+    )
+
+
+def test_references_do_what_they_are_called(experiment: Experiment) -> None:
+    rules = reference_rules()
+    assert list(rules) == ["idle", "twap", "immediate"]
+    episodes = validation_episodes(experiment, 2)
+    idle = run_rule(experiment, "stand-in", rules["idle"], episodes)
+    twap = run_rule(experiment, "stand-in", rules["twap"], episodes)
+    immediate = run_rule(experiment, "stand-in", rules["immediate"], episodes)
+    assert [rollout.completion for rollout in idle] == [0, 0]
+    # 111 whole shares in each of 180 intervals leave a few of the 20 000.
+    assert [rollout.completion for rollout in twap] == pytest.approx([1, 1], abs=0.002)
+    assert all(b.actions.total() < a.actions.total() for a, b in zip(twap, immediate, strict=True))
+    # The default completion penalty makes doing nothing the worst of all.
+    assert max(r.reward for r in idle) < min(r.reward for r in (*twap, *immediate))
+    assert most_taken(idle) == (0, 1.0)
+    assert most_taken([*twap, *twap, *immediate])[0] == 1
+
+
+def test_episodes_repeat(experiment: Experiment) -> None:
+    episodes = validation_episodes(experiment, 2)
+    rule = reference_rules()["twap"]
+    assert run_rule(experiment, "stand-in", rule, episodes) == run_rule(experiment, "stand-in", rule, episodes)
+
+
+def test_validation_episodes_are_paired_and_of_the_validation_range(experiment: Experiment) -> None:
+    seeds = parse_seeds(load_seed_ranges().validation)
+    assert validation_episodes(experiment, 3) == [
+        (seeds[0], "buy"),
+        (seeds[0], "sell"),
+        (seeds[1], "buy"),
+    ]
+    buy = experiment.model_copy(update={"order": experiment.order.model_copy(update={"side": "buy"})})
+    assert validation_episodes(buy, 2) == [(seeds[0], "buy"), (seeds[1], "buy")]
+
+
+def test_an_unknown_feature_is_told_before_anything_runs() -> None:
+    with pytest.raises(ConfigError, match="nonsense"):
+        check_environment(load_experiment("quick", {"observation.features": ["nonsense"]}), "stand-in")
