@@ -122,6 +122,7 @@ def evaluate_all_strategies(
     with _folder_or_temporary(folder) as path:
         claim_folder(plan, path)
         plan = _with_own_policy(plan, path)
+        meta = _describe(plan, warnings)
 
         # 1. Run: every strategy, and nobody, on every seed's market.
         failures = _evaluate(plan, path, workers, progress=progress)
@@ -130,7 +131,6 @@ def evaluate_all_strategies(
         merge_parts(plan, path)
 
         # 3. Compare: per-seed means of the sides, paired differences against the first strategy.
-        meta = _describe(plan, warnings)
         summary = summarise(read_frame(path, "episodes"), read_frame(path, "validity"), meta)
         summary["policy"] = _describe_policy(plan)
         summary["failures"] = [_describe_failure(failure, path) for failure in failures]
@@ -329,8 +329,8 @@ def _code_warnings(run: RunFolder) -> list[str]:
     """Say when the records do not come from one commit."""
     state = git_state()
     found = []
-    if run.resumed and state["commit"] != run.manifest["commit"]:
-        found.append(f"The run was begun at commit {run.manifest['commit']} and resumed at {state['commit']}.")
+    if state["commit"] != run.manifest["commit"]:
+        found.append(f"The run was begun at commit {run.manifest['commit']} and compared at {state['commit']}.")
     if state["dirty"]:
         found.append(f"The code that ran differs from commit {state['commit']}: uncommitted changes.")
     return found
