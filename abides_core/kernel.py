@@ -8,12 +8,15 @@ has the event moved to the time at which it is free, where it competes again by 
 from __future__ import annotations
 
 import datetime
+import gc
 import logging
 import os
 import time as wall_time
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from heapq import heappop
 from heapq import heappush
 from heapq import heapreplace
@@ -41,6 +44,8 @@ Trace = Callable[[NanosecondTime, int, int, Message], None]
 """Called with (time, sender, recipient, message) for every entry taken from the queue, re-queued ones included."""
 
 PROGRESS_EVERY = 100_000
+YOUNG_OBJECTS = 20_000
+"""New objects between two passes of the garbage collector during a run."""
 
 
 class Kernel:
@@ -165,7 +170,7 @@ class Kernel:
         Returns:
             `{"done": whether the simulation is over, "result": what the gym agent shows}`.
         """
-        with self._ids.active():
+        with self._ids.active(), _rare_collections():
             if agent_actions is not None:
                 agent, actions = agent_actions
                 agent.apply_actions(actions)
@@ -192,7 +197,6 @@ class Kernel:
             if self.ttl_messages % PROGRESS_EVERY == 0:
                 self._log_progress()
             self.ttl_messages += 1
-            self.current_agent_additional_delay = 0
             if trace is not None:
                 trace(time, sender, recipient, message)
             free_time = free_times[recipient]
@@ -200,6 +204,7 @@ class Kernel:
                 heapreplace(heap, (free_time, sender, recipient, message_id, message))
                 continue
             heappop(heap)
+            self.current_agent_additional_delay = 0
             if message.__class__ is WakeupMsg:
                 result = agents[recipient].wakeup(time)
                 free_times[recipient] = time + delays[recipient] + self.current_agent_additional_delay
@@ -360,6 +365,23 @@ class Kernel:
 
 
 def _whole_delay(delay: int) -> int:
+    if delay.__class__ is int and delay >= 0:  # the usual case: asking an abstract class costs ten times as much
+        return delay
     if not isinstance(delay, Integral) or delay < 0:
         raise ValueError(f"a delay is a whole number of ns and not negative, got {delay!r}")
     return int(delay)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the cyclic garbage collector run seldom for the duration of a block.
+
+    Nearly all that a market allocates (log entries, snapshots, history) lives to the end of the run, so the collector
+    finds nothing and takes a quarter of the time. Reference counting frees what is dropped as before.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], YOUNG_OBJECTS) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

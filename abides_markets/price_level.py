@@ -22,16 +22,17 @@ class PriceLevel:
     Attributes:
         price: Price, cents.
         side: Side of the book.
+        total_quantity: Visible shares; kept by the methods.
     """
 
-    __slots__ = ("_hidden", "_total", "_visible", "price", "side")
+    __slots__ = ("_hidden", "_visible", "price", "side", "total_quantity")
 
     def __init__(self, orders: list[Entry]) -> None:
         if not orders:
             raise ValueError("a price level needs at least one order")
         self._visible: list[Entry] = []
         self._hidden: list[Entry] = []
-        self._total = 0
+        self.total_quantity = 0
         self.price: int = orders[0][0].limit_price
         self.side: Side = orders[0][0].side
         for order, metadata in orders:
@@ -45,7 +46,7 @@ class PriceLevel:
     @visible_orders.setter
     def visible_orders(self, orders: list[Entry]) -> None:
         self._visible = orders
-        self._total = sum(order.quantity for order, _ in orders)
+        self.total_quantity = sum(order.quantity for order, _ in orders)
 
     @property
     def hidden_orders(self) -> list[Entry]:
@@ -55,11 +56,6 @@ class PriceLevel:
     @hidden_orders.setter
     def hidden_orders(self, orders: list[Entry]) -> None:
         self._hidden = orders
-
-    @property
-    def total_quantity(self) -> int:
-        """Visible shares."""
-        return self._total
 
     @property
     def is_empty(self) -> bool:
@@ -72,7 +68,7 @@ class PriceLevel:
         if order.is_hidden:
             self._hidden.append(entry)
             return
-        self._total += order.quantity
+        self.total_quantity += order.quantity
         if order.insert_by_id:
             for index, (other, _) in enumerate(self._visible):
                 if other.order_id > order.order_id:
@@ -96,7 +92,7 @@ class PriceLevel:
                 change = new_quantity - order.quantity
                 order.quantity = new_quantity
                 if queue is self._visible:
-                    self._total += change
+                    self.total_quantity += change
                 if change > 0:
                     queue.append(queue.pop(index))
                 return True
@@ -109,7 +105,7 @@ class PriceLevel:
                 if entry[0].order_id == order_id:
                     del queue[index]
                     if queue is self._visible:
-                        self._total -= entry[0].quantity
+                        self.total_quantity -= entry[0].quantity
                     return entry
         return None
 
@@ -133,7 +129,7 @@ class PriceLevel:
         """
         if self._visible:
             entry = self._visible.pop(0)
-            self._total -= entry[0].quantity
+            self.total_quantity -= entry[0].quantity
             return entry
         if self._hidden:
             return self._hidden.pop(0)
@@ -144,7 +140,7 @@ class PriceLevel:
         order = self.peek()[0]
         order.quantity -= quantity
         if self._visible:
-            self._total -= quantity
+            self.total_quantity -= quantity
 
     def order_is_match(self, order: LimitOrder) -> bool:
         """Return whether an incoming order of the opposite side trades with this level.
@@ -155,7 +151,7 @@ class PriceLevel:
         if order.side is self.side:
             raise ValueError(f"order {order.order_id} is on the side of the level ({self.side.value})")
         crosses = order.limit_price >= self.price if order.side is Side.BID else order.limit_price <= self.price
-        return crosses and not (order.is_post_only and self._total == 0)
+        return crosses and not (order.is_post_only and self.total_quantity == 0)
 
     def order_has_better_price(self, order: LimitOrder) -> bool:
         """Return whether an order of this side is more aggressive than the level.
