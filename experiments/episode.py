@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 from abides_core.message import WakeupMsg
 from abides_core.streams import random_state
 from abides_markets.agents import AdaptiveMarketMakerAgent
+from abides_markets.messages.query import QueryMsg
+from abides_markets.messages.query import QueryResponseMsg
 from abides_markets.tape import MarketTape
 from abides_markets.tape import Quote
 from abides_markets.tape import Trade
@@ -100,7 +101,7 @@ def make_agent(
             raise ConfigError(f"strategy {strategy!r} decides every decision_interval of the experiment, not otherwise")
         assert policy is not None
         named |= {
-            "policy": _load_policy(Path(policy)),
+            "policy": NumpyPolicy.load(policy),
             "observation": experiment.observation,
             "actions": experiment.actions,
         }
@@ -120,11 +121,6 @@ def _default_interval(kind: str, order: ParentOrder, experiment: Experiment) -> 
     if kind in PAPER_KINDS and order.window % PAPER_INTERVAL == 0:
         return PAPER_INTERVAL
     return experiment.decision_interval
-
-
-@lru_cache(maxsize=4)
-def _load_policy(path: Path) -> NumpyPolicy:
-    return NumpyPolicy.load(path)
 
 
 class Episode:
@@ -179,9 +175,15 @@ class Episode:
         return sum(trade.quantity for trade in self._window_trades())
 
     def makers_alive(self) -> int:
-        """Return the number of market makers with a pending wake-up."""
+        """Return the number of market makers with a pending wake-up, or a pending answer that they will act on."""
         makers = {agent.id for agent in self._config["agents"] if isinstance(agent, AdaptiveMarketMakerAgent)}
-        return len({entry[2] for entry in self._kernel.messages if isinstance(entry[4], WakeupMsg)} & makers)
+        awake = {
+            agent_id
+            for _, sender, recipient, _, message in self._kernel.messages
+            if isinstance(message, WakeupMsg | QueryMsg | QueryResponseMsg)
+            for agent_id in (sender, recipient)
+        }
+        return len(makers & awake)
 
     def discarded(self) -> int:
         """Return the number of orders that the exchange dropped without telling their agent."""
