@@ -157,7 +157,7 @@ class RandomOrdersAgent(ExecutionAgent):
         draw = self.random_state.randint
         touch = (view.best_bid if view.side > 0 else view.best_ask) or view.mid2 // 2
         return Decision(
-            market=int(draw(0, 2 * view.parent)) if draw(3) == 0 else int(draw(0, 30)),
+            market=int(draw(0, 2 * view.parent)) if draw(15) == 0 else int(draw(0, 30)),
             limit=int(draw(0, 2 * view.parent)) if draw(3) == 0 else int(draw(0, 60)),
             limit_price=max(0, touch + int(draw(-3, 4))),
             cancel=bool(draw(2)),
