@@ -50,6 +50,9 @@ CAPTIONS = {
     " The paths part from the first different order on.",
 }
 
+LIFE_CYCLE = ("status", "finished", "sessions")
+"""What the manifest says of the process that is still at work when the report is written."""
+
 METHOD_TERMS = {
     "unit": "Unit",
     "interval": "Interval",
@@ -112,7 +115,7 @@ def render(summary: Mapping[str, Any], manifest: Mapping[str, Any], figures: Seq
 
     Args:
         summary: Content of `summary.json`.
-        manifest: Content of `manifest.json`, shown as it is.
+        manifest: Content of `manifest.json`, shown but for what changes while the run ends.
         figures: The figures, in order.
     """
     # Everything that comes from a run is escaped; only our own SVG goes in as it is.
@@ -125,7 +128,7 @@ def render(summary: Mapping[str, Any], manifest: Mapping[str, Any], figures: Seq
     )
     key = f"{summary['headline']}-{summary['reference']}"
     meaning = tables.reading(summary, key) if key in summary["paired"] else ""
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    text = json.dumps({key: manifest[key] for key in manifest if key not in LIFE_CYCLE}, indent=2, ensure_ascii=False)
     shown = [tables.strategy_table(summary["strategies"])]
     if summary["paired"]:
         shown.append(tables.pair_table(summary["paired"]))

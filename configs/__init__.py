@@ -8,6 +8,7 @@ from configs.models import experiment_from
 from configs.models import load_experiment
 from configs.models import load_seed_ranges
 from configs.models import parse_seeds
+from configs.models import parse_yaml
 
 __all__ = [
     "CONFIG_DIR",
@@ -18,4 +19,5 @@ __all__ = [
     "load_experiment",
     "load_seed_ranges",
     "parse_seeds",
+    "parse_yaml",
 ]

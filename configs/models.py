@@ -435,9 +435,29 @@ def parse_seeds(text: str) -> range:
     return range(first, end)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without numbers to base 60: `10:20:00` is a time of day, not 37 200."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:int"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789"))
+
+
+def parse_yaml(text: str) -> Any:
+    """Read YAML: plain data only, and times of day stay text.
+
+    Raises:
+        yaml.YAMLError: If the text is not YAML.
+    """
+    return yaml.load(text, Loader=_Loader)
+
+
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         known = ", ".join(sorted(p.stem for p in CONFIG_DIR.glob("*.yaml") if p.stem != "seeds"))
         raise ConfigError(f"no configuration {str(path)!r}: give a YAML file or one of {known}") from error

@@ -138,9 +138,7 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         """Carry out an action and run to the next decision, or to the end of the parent order."""
         if not self.action_space.contains(action):
             raise ValueError(f"action {action!r} is not a whole number from 0 to {self.action_set.n - 1}")
-        if self._rows is None:
-            raise RuntimeError("call reset before step")
-        rows = self._rows
+        rows = self.rows
         view = self._market.step(decision_of(self.action_set, int(action), rows))
         fills = fill_rows(view.fills)
         implementation_shortfall = self._reward.implementation_shortfall(fills, rows)[0]
@@ -154,6 +152,13 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         if terminated:
             self._rows = None
         return observation, float(reward), terminated, False, self._info(view)
+
+    @property
+    def rows(self) -> Rows:
+        """The raw view that the next action answers, one row of `agents.views.VIEW`."""
+        if self._rows is None:
+            raise RuntimeError("no episode in progress: call reset before step")
+        return self._rows
 
     def _observe(self, view: View) -> Observation:
         self._rows = view.rows()

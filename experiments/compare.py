@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 from typing import Any
 
 import tyro
@@ -34,7 +33,8 @@ from configs import load_experiment
 from configs import parse_seeds
 from experiments.comparison_table import print_comparison
 from experiments.console import Progress
-from experiments.console import parse_overrides
+from experiments.console import Settings
+from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import check_strategies
 from experiments.evaluation import Failure
@@ -53,11 +53,6 @@ from experiments.run_folder import write_json
 
 SEEDS_END = 2**32
 POLICY = "policy.npz"
-
-# `--set a=1 b=2` and `--set a=1 --set b=2` mean the same.
-Settings = Annotated[
-    tuple[tuple[str, ...], ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ..."), tyro.conf.UseAppendAction
-]
 
 
 @dataclass
@@ -195,11 +190,6 @@ def main(args: Args) -> None:
     with RunFolder.open(args.out, "compare", experiment, run_id=args.run_id, arguments=arguments) as run:
         print(f"{'resuming' if run.resumed else 'comparing in'} {run.path}", flush=True)
         compare_in(run, plan, workers)
-
-
-def parse_settings(settings: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Parse the texts `key=value` of one or several `--set`."""
-    return parse_overrides([setting for given in settings for setting in given])
 
 
 def choose_seeds(experiment: Experiment, text: str | None) -> range:

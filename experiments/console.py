@@ -23,6 +23,7 @@ from rich.live import Live
 from rich.text import Text
 
 from configs import ConfigError
+from configs import parse_yaml
 
 Args = TypeVar("Args")
 
@@ -84,7 +85,7 @@ def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
         if not equals or not all(key.split(".")):
             raise ConfigError(f"--set {setting!r}: write key=value, for example training.steps=1000")
         try:
-            overrides[key] = yaml.safe_load(value)
+            overrides[key] = parse_yaml(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {key}: {value!r} is not a YAML value") from error
     return overrides

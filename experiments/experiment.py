@@ -13,13 +13,13 @@ import tyro
 
 from configs import Experiment
 from configs import load_experiment
-from experiments.compare import Settings
 from experiments.compare import check_request
 from experiments.compare import choose_seeds
 from experiments.compare import compare_in
 from experiments.compare import make_plan
-from experiments.compare import parse_settings
 from experiments.compare import seeds_text
+from experiments.console import Settings
+from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import check_strategies
 from experiments.policy_check import trades_with_policy

@@ -48,7 +48,7 @@ def reference_rules() -> dict[str, Rule]:
     """What any policy is measured against: trading nothing, trading evenly, trading at once."""
     return {
         "idle": lambda env, _: env.action_set.idle_action,
-        "twap": lambda env, _: int(env.action_set.twap_action(env._rows)[0]),
+        "twap": lambda env, _: int(env.action_set.twap_action(env.rows)[0]),
         "immediate": lambda env, _: env.action_set.fastest_action,
     }
 
