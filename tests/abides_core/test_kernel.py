@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import heapq
 import logging
 import warnings
@@ -422,3 +423,24 @@ def test_progress_is_logged_without_warnings(caplog: pytest.LogCaptureFixture) -
         kernel(Recorder(0, plan=lambda agent: None)).run()
     assert "simulated time 1970-01-01 00:00:00" in caplog.text
     assert "1 in" in caplog.text
+
+
+def test_the_garbage_collector_is_left_as_it_was() -> None:
+    seen: list[int] = []
+    before = gc.get_threshold()
+    kernel(Recorder(0, plan=lambda agent: seen.append(gc.get_threshold()[0]))).run()
+    assert seen[0] > before[0]
+    assert gc.get_threshold() == before
+
+    def fail(agent: Recorder) -> None:
+        raise RuntimeError("in an agent")
+
+    with pytest.raises(RuntimeError, match="in an agent"):
+        kernel(Recorder(0, plan=fail)).run()
+    assert gc.get_threshold() == before
+    gc.set_threshold(0)  # whoever has turned it off keeps it off
+    try:
+        kernel(Recorder(0, plan=lambda agent: seen.append(gc.get_threshold()[0]))).run()
+        assert seen[1] == 0
+    finally:
+        gc.set_threshold(*before)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import reference
+from benchmarks import switches
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "part"),
+    [
+        (reference.main, ["--seeds", "-1"], "--seeds"),
+        (reference.main, ["--seeds", "4294967296"], "a seed is a whole number from 0 to 4294967295, got '4294967296'"),
+        (reference.main, ["--seeds"], "--seeds"),
+        (reference.main, ["--sed", "1"], "--sed"),
+        (reference.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
+        (switches.main, ["--seeds", "5:5"], "seeds are A:B with A < B (B is left out), got '5:5'"),
+        (switches.main, ["--seeds", "3"], "got '3'"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_status_2(
+    main: Callable[[list[str]], None], arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert part in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_the_numbers_of_a_seed_hang_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference.main(["--seeds", "1", "--json", str(tmp_path / "out.json")])
+    row = capsys.readouterr().out.splitlines()[-2].split()
+    assert row[0] == "1"
+    assert row[3] == "42,462"  # entries taken from the queue, as recorded
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]
