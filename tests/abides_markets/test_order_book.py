@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from abides_markets.messages.orderbook import OrderAcceptedMsg
@@ -13,35 +11,13 @@ from abides_markets.messages.orderbook import OrderExecutedMsg
 from abides_markets.messages.orderbook import OrderModifiedMsg
 from abides_markets.messages.orderbook import OrderPartialCancelledMsg
 from abides_markets.messages.orderbook import OrderReplacedMsg
-from abides_markets.order_book import OrderBook
-from abides_markets.orders import LimitOrder
-from abides_markets.orders import MarketOrder
 from abides_markets.orders import Side
 from abides_markets.price_level import PriceLevel
-from tests.abides_markets.naive_book import Owner
-
-X = "X"
-Levels = list[tuple[int, list[int]]]
-
-
-def order(quantity: Any, side: Side, price: Any, agent: int = 2, symbol: str = X, **flags: Any) -> LimitOrder:
-    return LimitOrder(agent, 0, symbol, quantity, side, price, **flags)
-
-
-def taker(quantity: Any, side: Side, symbol: str = X) -> MarketOrder:
-    return MarketOrder(2, 0, symbol, quantity, side)
-
-
-def book_of(bids: Levels = [], asks: Levels = [], **owner: Any) -> tuple[OrderBook, Owner]:  # noqa: B006
-    """A book with resting orders of agent 1 and an owner that has forgotten how they came there."""
-    exchange = Owner(**owner)
-    book = OrderBook(exchange, X)
-    for side, levels in ((Side.BID, bids), (Side.ASK, asks)):
-        for price, quantities in levels:
-            for quantity in quantities:
-                book.handle_limit_order(order(quantity, side, price, agent=1))
-    exchange.messages.clear()
-    return book, exchange
+from tests.abides_markets.books import Levels
+from tests.abides_markets.books import book_of
+from tests.abides_markets.books import changed
+from tests.abides_markets.books import order
+from tests.abides_markets.books import taker
 
 
 def test_an_empty_book() -> None:
@@ -320,12 +296,6 @@ def test_what_is_not_there_cannot_be_cancelled() -> None:
     assert (owner.messages, len(book.history)) == ([], before)
 
 
-def changed(resting: LimitOrder, quantity: int) -> LimitOrder:
-    new = resting.copy()
-    new.quantity = quantity
-    return new
-
-
 def test_a_smaller_order_keeps_its_place_a_larger_one_loses_it() -> None:
     book, owner = book_of(bids=[(100, [10, 20, 30])])
     first = book.bids[0].visible_orders[0][0].copy()
@@ -446,84 +416,3 @@ def test_notifications_have_one_base() -> None:
         OrderReplacedMsg,
     ):
         assert issubclass(kind, orderbook.OrderBookMsg)
-
-
-# History and snapshots
-
-
-def test_history_of_entries_and_executions() -> None:
-    book, _ = book_of(asks=[(100, [10])])
-    resting = book.asks[0].visible_orders[0][0]
-    incoming = order(4, Side.BID, 105)
-    book.handle_limit_order(incoming.copy())
-    assert book.history == [
-        {
-            "time": 0,
-            "type": "LIMIT",
-            "order_id": resting.order_id,
-            "agent_id": 1,
-            "side": "ASK",
-            "quantity": 10,
-            "price": 100,
-        },
-        {
-            "time": 0,
-            "type": "EXEC",
-            "order_id": resting.order_id,
-            "agent_id": 1,
-            "oppos_order_id": incoming.order_id,
-            "oppos_agent_id": 2,
-            "side": "SELL",
-            "quantity": 4,
-            "price": 100,
-        },
-    ]
-
-
-def test_a_snapshot_at_every_event_but_only_if_logging() -> None:
-    book, owner = book_of(bids=[(100, [10])], book_logging=True)
-    owner.current_time = 5
-    owner.book_log_depth = 1
-    resting = book.bids[0].visible_orders[0][0].copy()
-    actions: list[Callable[[], Any]] = [
-        lambda: book.handle_limit_order(order(3, Side.ASK, 110)),
-        lambda: book.handle_market_order(taker(1, Side.ASK)),
-        lambda: book.modify_order(resting, changed(resting, 8)),
-        lambda: book.partial_cancel_order(resting, 1),
-        lambda: book.replace_order(1, resting, order(9, Side.BID, 99)),
-        lambda: book.cancel_order(book.asks[0].visible_orders[0][0].copy()),
-    ]
-    for done, act in enumerate(actions, start=1):
-        act()
-        assert len(book.book_log2) == 1 + done
-    last = book.book_log2[-1]
-    assert last["QuoteTime"] == 5
-    assert last["bids"].tolist() == [[99, 9]]
-    assert last["asks"].shape == (0,)
-    unlogged, _ = book_of(bids=[(100, [10])])
-    assert unlogged.book_log2 == []
-
-
-def test_snapshots_as_arrays() -> None:
-    book, _ = book_of(bids=[(100, [10]), (98, [5])], book_logging=True)
-    best = book.get_L1_snapshots()
-    assert best["best_bids"].tolist() == [[0, 100, 10], [0, 100, 10]]
-    assert best["best_asks"].tolist() == [[0, None, None]] * 2
-    levels = book.get_L2_snapshots(3)
-    assert levels["times"].tolist() == [0, 0]
-    assert levels["bids"].tolist() == [[[100, 10], [99, 0], [98, 0]], [[100, 10], [98, 5], [97, 0]]]
-    assert levels["asks"].tolist() == [[[0, 0]] * 3] * 2
-    assert OrderBook.asks_padding(np.array([(5, 1), (6, 2)]), 1).tolist() == [[5, 1]]
-    assert OrderBook.asks_padding(np.array([(5, 1)]), 3).tolist() == [[5, 1], [6, 0], [7, 0]]
-
-
-def test_the_book_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    book, _ = book_of(bids=[(100, [10])], asks=[(110, [5])])
-    with pytest.raises(AssertionError, match="no last trade"):
-        book.pretty_print()
-    book.handle_limit_order(order(2, Side.BID, 110))
-    text = book.pretty_print()
-    assert text is not None
-    assert text.splitlines()[-2:] == ["          110       3         ", "10        100                 "]
-    assert book.pretty_print(silent=False) is None
-    assert capsys.readouterr().out == text + "\n"
