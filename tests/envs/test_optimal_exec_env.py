@@ -57,7 +57,7 @@ def test_gymnasiums_checker_is_content(market: Any, kind: str) -> None:
 
 @pytest.mark.parametrize("market", MARKETS)
 def test_the_same_seed_is_the_same_episode_and_another_is_another(market: Any) -> None:
-    of = experiment(decision_interval="5s")
+    of = experiment(decision_interval="5s", observation={"history": 3})
     first, second = OptimalExecEnv(of, market=market), OptimalExecEnv(of, market=market)
     runs = [
         play(env, seed, lambda step: step % 5)[0] for env, seed in ((first, 3), (second, 3), (first, 4), (first, 3))

@@ -315,6 +315,30 @@ def test_the_market_table_shows_the_grid_and_every_trade() -> None:
     assert (lone["price"] == best).all()
 
 
+@pytest.mark.parametrize("params", [{}, THIN], ids=["full", "thin"])
+def test_the_mid_of_a_fill_is_the_last_two_sided_one_before_its_match(params: dict[str, int]) -> None:
+    of = with_strategy("anything", market={"end_time": "09:34:00", "params": params})
+    fills = []
+    for seed in (1, 2, 3):
+        episode = Episode(of, "anything", seed, "buy")
+        for fill in episode.tables()["fills"].to_pylist():
+            before = [quote for quote in episode.tape.quotes if quote.time < fill["time_ns"]]
+            two_sided = [quote for quote in before if quote.bid >= 0 and quote.ask >= 0]
+            assert fill["mid2_before"] == two_sided[-1].bid + two_sided[-1].ask
+            assert fill["one_sided"] == (two_sided[-1] is not before[-1])
+            fills.append(fill)
+    assert {fill["passive"] for fill in fills} == {True, False}
+
+
+def test_a_last_fill_after_the_window_is_a_finish_at_its_end() -> None:
+    episode = Episode(experiment(), "twap", 1, "buy")
+    last = max(trade.time for trade in episode.tape.trades if trade.aggressor_agent == episode.agent.id)
+    fraction = (last - episode.start) / (episode.end - episode.start)
+    assert episode.tables()["episodes"]["finish_fraction"].to_pylist() == [fraction]
+    episode.end = last - 1
+    assert episode.tables()["episodes"]["finish_fraction"].to_pylist() == [1.0]
+
+
 def test_the_decisions_table_is_what_the_agent_saw_and_did() -> None:
     episode = Episode(with_strategy("anything"), "anything", 3, "buy")
     table = episode.tables()["decisions"].to_pandas()
