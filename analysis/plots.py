@@ -25,7 +25,7 @@ from matplotlib.lines import Line2D
 
 from analysis.costs import cumulative_on_grid
 from analysis.costs import fill_contributions
-from analysis.records import write_bytes
+from analysis.files import write_bytes
 from analysis.stats import estimate
 from analysis.stats import per_seed
 

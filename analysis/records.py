@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.files import write_bytes
 from analysis.schema import make_table
 from analysis.schema import sort_table
 from analysis.schema import table_spec
@@ -26,32 +25,6 @@ class RecordsError(ValueError):
 def table_path(folder: Path | str, name: str) -> Path:
     """Return the file of a table in a run folder."""
     return Path(folder) / f"{table_spec(name).name}.parquet"
-
-
-def write_bytes(path: Path | str, data: bytes) -> Path:
-    """Write a file atomically: a temporary name in the same folder, flushed, then renamed over the target."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def write_json(path: Path | str, value: Any) -> Path:
-    """Write a value as indented JSON, atomically.
-
-    Raises:
-        ValueError: If the value holds a number that is not finite.
-    """
-    return write_bytes(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
 def write_table(folder: Path | str, name: str, table: pa.Table | pd.DataFrame) -> Path:

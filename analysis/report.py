@@ -26,10 +26,10 @@ from matplotlib.figure import Figure
 
 from analysis import plots
 from analysis import tables
+from analysis.files import write_bytes
 from analysis.records import RecordsError
 from analysis.records import read_frame
 from analysis.records import table_path
-from analysis.records import write_bytes
 from analysis.schema import SCHEMA_VERSION
 from analysis.schema import SchemaError
 from analysis.summary import excluded_seeds

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.run_folder import write_folder
+from analysis.files import write_folder
 
 KEPT = 2
 _NAME = re.compile(r"step-(\d{8,})")

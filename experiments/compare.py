@@ -7,8 +7,6 @@ it was a market at all.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +20,8 @@ from typing import Any
 import tyro
 
 from agents.numpy_policy import NumpyPolicy
+from analysis.files import write_bytes
+from analysis.files import write_json
 from analysis.records import read_frame
 from analysis.report import build_report
 from analysis.summary import Meta
@@ -49,7 +49,6 @@ from experiments.policy_check import trades_with_policy
 from experiments.policy_check import training_ranges
 from experiments.run_folder import RunFolder
 from experiments.run_folder import git_state
-from experiments.run_folder import write_json
 
 SEEDS_END = 2**32
 POLICY = "policy.npz"
@@ -255,9 +254,7 @@ def _with_own_policy(plan: Plan, folder: Path) -> Plan:
         return plan
     own = folder / POLICY
     if not own.exists() or not own.samefile(plan.policy):
-        temporary = folder / f".{POLICY}.{os.getpid()}.tmp"
-        shutil.copyfile(plan.policy, temporary)
-        os.replace(temporary, own)
+        write_bytes(own, plan.policy.read_bytes())
     return Plan(plan.experiment, plan.strategies, plan.seeds, plan.sides, own)
 
 

@@ -20,6 +20,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.files import atomic_file
+from analysis.files import write_bytes
+from analysis.files import write_folder
+from analysis.files import write_json
 from analysis.records import concat_tables
 from analysis.records import read_table
 from analysis.records import table_path
@@ -33,10 +37,6 @@ from configs import Side
 from experiments.episode import run_do_nothing
 from experiments.episode import run_episode
 from experiments.parallel import run_tasks
-from experiments.run_folder import atomic_file
-from experiments.run_folder import write_bytes
-from experiments.run_folder import write_folder
-from experiments.run_folder import write_json
 
 PARTS = "parts"
 IDENTITY = "parts.json"

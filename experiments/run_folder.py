@@ -16,10 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +24,8 @@ from types import TracebackType
 from typing import Any
 from typing import BinaryIO
 
+from analysis.files import point_to
+from analysis.files import write_json
 from configs import ConfigError
 from configs import Experiment
 from configs import load_seed_ranges
@@ -36,66 +35,6 @@ MANIFEST_VERSION = 1
 REPOSITORY = Path(__file__).resolve().parent.parent
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSIONED = ("shortfall", "numpy", "ray", "torch", "gymnasium", "pandas", "pyarrow", "pydantic")
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its name only once it is complete and on the disk.
-
-    Args:
-        path: Its final name; a file already there is replaced.
-
-    Yields:
-        The file under a temporary name in the same folder; after an exception it is removed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file atomically."""
-    with atomic_file(path) as file:
-        file.write(data)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically; numbers that are not finite are refused (`ValueError`)."""
-    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
-
-
-def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Make a folder that takes its name only once it is complete.
-
-    Args:
-        path: Its final name; a folder already there is replaced.
-        fill: Writes the content into the folder that it is given.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        fill(temporary)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def point_to(link: Path, target: Path) -> None:
-    """Make `link` a symbolic link to `target`, replacing an older one atomically."""
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(os.path.relpath(target, link.parent))
-    os.replace(temporary, link)
 
 
 def git_state() -> dict[str, Any]:

@@ -22,6 +22,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from analysis.files import write_bytes
+from analysis.files import write_json
 from configs import ConfigError
 from configs import Experiment
 from configs import experiment_from
@@ -34,8 +36,6 @@ from experiments.console import run_command
 from experiments.rollouts import MarketKind
 from experiments.rollouts import check_environment
 from experiments.run_folder import RunFolder
-from experiments.run_folder import write_bytes
-from experiments.run_folder import write_json
 from experiments.trial import RESULT
 from experiments.trial import Trial
 from experiments.trial import train_trial

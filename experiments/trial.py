@@ -9,12 +9,12 @@ from statistics import fmean
 from statistics import stdev
 from typing import Any
 
+from analysis.files import write_json
 from configs import Experiment
 from experiments.rollouts import MarketKind
 from experiments.rollouts import greedy
 from experiments.rollouts import run_rule
 from experiments.rollouts import validation_episodes
-from experiments.run_folder import write_json
 
 RESULT = "result.json"
 VALIDATION_EPISODES = 8

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from analysis import files
 from analysis import records
 from analysis import schema
 from analysis.sample import sample_tables
@@ -107,7 +108,7 @@ def test_concat_sorts(tables: dict[str, pa.Table]) -> None:
 
 
 def test_json_is_strict_and_atomic(tmp_path: Path) -> None:
-    path = records.write_json(tmp_path / "summary.json", {"a": 1.5})
+    path = files.write_json(tmp_path / "summary.json", {"a": 1.5})
     with pytest.raises(ValueError, match="Out of range float"):
-        records.write_json(path, {"a": float("nan")})
+        files.write_json(path, {"a": float("nan")})
     assert path.read_text() == '{\n  "a": 1.5\n}\n'

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis import files
 from analysis import records
 from analysis.report import ReportError
 from analysis.report import build_report
@@ -36,8 +37,8 @@ def make_run(folder: Path, seeds: int = 4, invalid: tuple[int, ...] = (2,)) -> P
         "training_seeds": {"passive": [(1, 3)]},
     }
     validity = sample_validity(range(seeds), invalid)
-    records.write_json(folder / "summary.json", summarise(tables["episodes"].to_pandas(), validity, meta))
-    records.write_json(folder / "manifest.json", {"note": "<script>alert(1)</script>", "commit": "0123456789abcdef"})
+    files.write_json(folder / "summary.json", summarise(tables["episodes"].to_pandas(), validity, meta))
+    files.write_json(folder / "manifest.json", {"note": "<script>alert(1)</script>", "commit": "0123456789abcdef"})
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from analysis import files
 from analysis import records
 from analysis.sample import run_or_sample
 from analysis.sample import sample_tables
@@ -42,7 +43,7 @@ def test_a_run_is_read_and_named(tmp_path: Path) -> None:
     for name, table in tables.items():
         records.write_table(folder, name, table)
     meta = {"experiment": "quick", "strategies": ["twap", "dqn"], "seeds": "7:9", "commit": "abc"}
-    records.write_json(folder / "summary.json", summarise(tables["episodes"].to_pandas(), None, meta))
+    files.write_json(folder / "summary.json", summarise(tables["episodes"].to_pandas(), None, meta))
     (tmp_path / "latest").symlink_to(folder)
     data = run_or_sample(tmp_path / "latest")
     assert data.label.startswith("Data of the run quick-20260101-000000: quick: seeds 7:9 (2 of 2 used), buy and sell")

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from analysis.files import atomic_file
+from analysis.files import write_folder
+from analysis.files import write_json
 from configs import ConfigError
 from configs import Experiment
 from experiments.run_folder import REPOSITORY
 from experiments.run_folder import RunFolder
-from experiments.run_folder import atomic_file
 from experiments.run_folder import default_run_id
 from experiments.run_folder import find_runs
 from experiments.run_folder import read_manifest
-from experiments.run_folder import write_folder
-from experiments.run_folder import write_json
 
 EXPERIMENT = Experiment(name="small")
 

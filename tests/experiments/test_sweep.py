@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from analysis.files import write_json
 from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
 from experiments.run_folder import REPOSITORY
 from experiments.run_folder import RunFolder
 from experiments.run_folder import read_manifest
-from experiments.run_folder import write_json
 from experiments.sweep import make_trials
 from experiments.sweep import show
 from experiments.sweep import sweep
