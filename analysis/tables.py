@@ -186,7 +186,15 @@ def headline_sentence(summary: Mapping[str, Any], key: str | None = None) -> str
     if found["n_for_1_cent"] is not None:
         seeds = count(found["n_for_1_cent"])
         sentence += f"; a difference of 1 cent would take {seeds} seeds to be seen at 80 % power"
-    return sentence + "."
+    return sentence + "." + _completion_caveat(summary, key)
+
+
+def _completion_caveat(summary: Mapping[str, Any], key: str) -> str:
+    """Say when the two of a pair did not fill the same part of their orders: the comparison is not a fair one then."""
+    filled = {name: summary["strategies"][name]["completion"]["mean"] for name in key.split("-")}
+    if None in filled.values() or len({share(mean) for mean in filled.values()}) == 1:
+        return ""
+    return " Unequal completion: " + ", ".join(f"{name} {share(mean)}" for name, mean in filled.items()) + "."
 
 
 def reading(summary: Mapping[str, Any], key: str) -> str:

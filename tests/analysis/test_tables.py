@@ -97,3 +97,10 @@ def test_parts_table_has_every_part_of_every_strategy(summary: dict[str, Any]) -
     assert [row[0] for row in table.rows] == STRATEGIES
     assert table.rows[0][1] == tables.with_interval(summary["strategies"]["twap"]["execution_cents"])
     assert table.rows[0][2] == tables.with_interval(summary["strategies"]["twap"]["delay_cents"])
+
+
+def test_headline_says_when_completion_differs(summary: dict[str, Any]) -> None:
+    assert "completion" not in tables.headline_sentence(summary)
+    rows = sample_tables(STRATEGIES, range(3), window_s=60, left=500)["episodes"].to_pandas()
+    unequal = summarise(rows, None, {"strategies": STRATEGIES, "headline": "passive"})
+    assert tables.headline_sentence(unequal).endswith("twap 100.0 %.")
