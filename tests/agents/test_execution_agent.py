@@ -352,8 +352,8 @@ def test_whatever_is_decided_in_whatever_market_the_parent_is_never_exceeded(
         latency=latency,
     )
     balanced(world)
-    if sweep and world.agent.filled < quantity and world.agent.arrival2 is not None:
-        # Only an empty opposite side stops a sweep.
+    if sweep and world.agent.filled < quantity and world.agent.decisions:
+        # Once there is an arrival price, only an empty opposite side stops a sweep.
         empty = [q for q in world.tape.quotes if (q.ask if side is BUY else q.bid) < 0]
         assert any(q.time >= world.start + 99 * SECOND for q in empty) or world.tape.quotes[-1] in empty
 
