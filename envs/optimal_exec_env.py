@@ -33,6 +33,8 @@ from envs.kernel_market import KernelMarket
 from envs.stand_in_market import StandInMarket
 
 Observation = NDArray[np.float32]
+DRAWS = 20
+"""Markets that an unseeded `reset` tries before it gives up: one that never has both sides in the window is skipped."""
 
 
 class ExecutionMarket(Protocol):
@@ -113,6 +115,7 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
 
         Raises:
             ValueError: If an option is unknown or a side is neither of the two.
+            RuntimeError: If the market given, or every one drawn, never has both sides in the window.
         """
         super().reset(seed=seed, options=options)
         chosen = dict(options or {})
@@ -120,17 +123,23 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         side = chosen.pop("side", self.experiment.order.side)
         if chosen:
             raise ValueError(f"unknown option {next(iter(chosen))!r}; allowed: market_seed, side")
-        if market_seed is None:
-            market_seed = self._seeds[int(self.np_random.integers(len(self._seeds)))]
+        drawn = market_seed is None
+        if drawn:
+            market_seed = self._draw_seed()
         if side == "both":
             side = ("buy", "sell")[int(self.np_random.integers(2))]
         if side not in ("buy", "sell"):
             raise ValueError(f"side must be 'buy' or 'sell', got {side!r}")
+        view = self._market.start(market_seed, side)
+        attempts = 1
+        while self._market.finished:  # without an arrival price there is nothing to decide
+            if not drawn or attempts == DRAWS:
+                raise RuntimeError(f"the market of seed {market_seed} never had both sides in the window")
+            market_seed = self._draw_seed()
+            view = self._market.start(market_seed, side)
+            attempts += 1
         self._market_seed, self._side = market_seed, side
         self._gain = 0.0
-        view = self._market.start(market_seed, side)
-        if self._market.finished:
-            raise RuntimeError(f"the market of seed {market_seed} never had both sides in the window")
         self._observer.reset()
         return self._observe(view), self._info(view)
 
@@ -152,6 +161,9 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         if terminated:
             self._rows = None
         return observation, float(reward), terminated, False, self._info(view)
+
+    def _draw_seed(self) -> int:
+        return self._seeds[int(self.np_random.integers(len(self._seeds)))]
 
     @property
     def rows(self) -> Rows:

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from agents.features import FEATURES
+from agents.views import View
 from configs import ConfigError
 from configs import Experiment
 from configs import experiment_from
@@ -332,3 +333,20 @@ def test_the_spaces_are_those_of_the_configuration() -> None:
     np.testing.assert_array_equal(env.observation_space.high, [10, 1, 10, 1])
     assert env.observation_space.dtype == np.float32
     assert env.action_space.n == env.action_set.n == 5
+
+
+def test_an_unseeded_reset_skips_markets_that_cannot_be_traded(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = OptimalExecEnv(experiment(), market="stand-in")
+    market, started = env._market, []
+    start = market.start
+
+    def first_two_are_empty(seed: int, side: str) -> View:
+        started.append(seed)
+        view = start(seed, side)
+        market.finished = len(started) < 3
+        return view
+
+    monkeypatch.setattr(market, "start", first_two_are_empty)
+    _, info = env.reset()
+    assert len(set(started)) == 3
+    assert info["market_seed"] == started[-1]
