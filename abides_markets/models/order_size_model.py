@@ -19,7 +19,7 @@ class OrderSizeModel:
 
     def __init__(self) -> None:
         cumulative = np.cumsum([LOGNORMAL_WEIGHT, *LOT_WEIGHTS])
-        self._cumulative: list[float] = (cumulative / cumulative[-1]).tolist()
+        self.cumulative: list[float] = (cumulative / cumulative[-1]).tolist()
         self._scratch = new_random_state(0)
 
     def sample(self, random_state: np.random.RandomState) -> int:
@@ -29,7 +29,7 @@ class OrderSizeModel:
         itself comes from a stream with that seed, which is one scratch stream seeded anew.
         """
         self._scratch.seed(random_state.randint(1_000_000))
-        component = bisect_right(self._cumulative, random_state.random_sample())
+        component = bisect_right(self.cumulative, random_state.random_sample())
         if component == 0:
             return round(self._scratch.lognormal(LOGNORMAL_MEAN, LOGNORMAL_SD))
         return round(self._scratch.normal(LOT * component, LOT_SD))

@@ -1,0 +1,253 @@
+"""Where everything lies in a market's buffer.
+
+A market is one array of 64-bit words, seen as integers (`b`), as floats (`f`) and as 32-bit halves (`u`). A header of
+named words comes first; then what never grows (agents and their streams, the oracle, subscriptions); then the tables
+that grow. Names of header words hold positions, counts and offsets; names of fields are distances from the start of a row.
+"""
+
+from __future__ import annotations
+
+# Header: clock and counters
+NOW = 0
+STOP = 1
+OPEN = 2
+CLOSE = 3
+POPS = 4
+NEXT_MESSAGE = 5
+NEXT_ORDER = 6
+AGENT_COUNT = 7
+EXTRA_DELAY = 8
+LADDER = 9
+"""Largest number of orders that one message carries."""
+
+# Header: growing tables (offset, rows in use or first free row, rows free or in all)
+HEAP = 10
+HEAP_COUNT = 11
+HEAP_ROWS = 12
+EVENTS = 13
+EVENT_FREE = 14
+EVENT_FREE_COUNT = 15
+EVENT_ROWS = 16
+RECORDS = 17
+RECORD_FREE = 18
+RECORD_FREE_COUNT = 19
+RECORD_ROWS = 20
+ORDERS = 21
+ORDER_FREE = 22
+ORDER_FREE_COUNT = 23
+ORDER_ROWS = 24
+LEVELS = 25
+"""Two words: the table of the bids and of the asks."""
+LEVEL_COUNT = 27
+"""Two words."""
+LEVEL_ROWS = 29
+HISTORY = 30
+HISTORY_COUNT = 31
+HISTORY_ROWS = 32
+
+# Header: what never grows
+AGENTS = 33
+SUBSCRIPTIONS = 34
+SUBSCRIPTION_COUNT = 35
+CLOSERS = 36
+CLOSER_COUNT = 37
+ORACLE = 38
+SCRATCH = 39
+SIZE_LAW = 40
+MASTER = 41
+
+# Header: book and exchange
+LAST_TRADE = 42
+DEPTH = 43
+"""Two words: visible shares to buy and to sell."""
+MID2 = 45
+ONE_SIDED = 46
+DISCARDED = 47
+COMPUTATION_DELAY = 48
+PIPELINE_DELAY = 49
+MAKERS_REQUOTE = 50
+FIXED_END = 51
+REPORT_UNFILLED = 52
+MARKET_ORDERS_UPDATE = 53
+
+# Header: the event that waits for an agent in Python
+OUT_EVENT = 54
+OUT_SENDER = 55
+OUT_RECIPIENT = 56
+OUT_ID = 57
+
+# Header: two more growing tables
+QUOTES = 58
+QUOTE_COUNT = 59
+QUOTE_ROWS = 60
+SNAPSHOTS = 61
+SNAPSHOT_USED = 62
+SNAPSHOT_LIVE = 63
+SNAPSHOT_ROWS = 64
+HEADER = 72
+
+# Rows of the event queue, a binary heap ordered by the first three
+HEAP_WORDS = 4
+HEAP_TIME, HEAP_PARTIES, HEAP_ID, HEAP_EVENT = 0, 1, 2, 3
+PARTY_BITS = 32
+"""A row's parties are the sender, shifted by these bits, plus the recipient."""
+
+# Rows of events: a kind, a link, and what the message says
+EVENT_WORDS = 8
+KIND, LINK, DATA = 0, 1, 2
+(
+    WAKEUP,
+    HOURS_REQUEST,
+    HOURS,
+    CLOSE_PRICE_REQUEST,
+    CLOSE_PRICE,
+    SUBSCRIBE,
+    QUERY_SPREAD,
+    SPREAD,
+    QUERY_VOLUME,
+    VOLUME,
+    LIMIT,
+    CANCEL,
+    BATCH,
+    ACCEPTED,
+    EXECUTED,
+    CANCELLED,
+    IMBALANCE_START,
+    IMBALANCE_FINISH,
+    MARKET_CLOSED,
+    MARKET,
+    QUERY_LAST_TRADE,
+    LAST_TRADE_REPLY,
+) = range(22)
+
+# Rows of records: an agent's open order as the agent believes it
+RECORD_WORDS = 8
+R_ID, R_AGENT, R_QUANTITY, R_PRICE, R_SIDE, R_BEFORE, R_AFTER, R_ORDER = range(8)
+
+# Rows of orders: an order that rests in the book
+ORDER_WORDS = 8
+O_ID, O_AGENT, O_QUANTITY, O_PRICE, O_SIDE, O_BEFORE, O_AFTER, O_RECORD = range(8)
+
+# Rows of levels, the best last
+LEVEL_WORDS = 4
+L_PRICE, L_TOTAL, L_FIRST, L_LAST = range(4)
+
+# Rows of the history of the book
+HISTORY_WORDS = 11
+(
+    H_TYPE,
+    H_TIME,
+    H_ORDER,
+    H_AGENT,
+    H_OPPOSITE_ORDER,
+    H_OPPOSITE_AGENT,
+    H_SIDE,
+    H_QUANTITY,
+    H_PRICE,
+    H_MID2,
+    H_ONE_SIDED,
+) = range(11)
+ENTERED, MATCHED, WITHDRAWN = 0, 1, 2
+H_AHEAD = H_OPPOSITE_ORDER
+"""In a row of an entry: visible shares ahead of the order at its price."""
+
+# Rows of quotes: the book after an event that changed its best quotes or depth
+QUOTE_WORDS = 7
+W_TIME, W_BID, W_BID_SIZE, W_ASK, W_ASK_SIZE, W_BID_DEPTH, W_ASK_DEPTH = range(7)
+
+# Rows of snapshots, on their way to an agent in Python: levels, the bids first, each best first
+SNAPSHOT_WORDS = 2
+
+BID, ASK = 0, 1
+NONE = -1
+
+# Rows of agents
+AGENT_WORDS = 24
+(
+    A_KIND,
+    A_FREE,
+    A_DELAY,
+    A_TO_EXCHANGE,
+    A_FROM_EXCHANGE,
+    A_CASH,
+    A_SHARES,
+    A_FIRST_WAKE,
+    A_HOURS,
+    A_CLOSED,
+    A_CLOSE_PRICE,
+    A_STATE,
+    A_FIRST_RECORD,
+    A_LAST_RECORD,
+    A_BID,
+    A_ASK,
+    A_LAST_TRADE,
+    A_BOUGHT,
+    A_SOLD,
+    A_STREAM,
+    A_BLOCK,
+    A_SIZE,
+    A_SIZE_MODEL,
+    A_KNOWS_TRADE,
+) = range(24)
+EXCHANGE, NOISE, VALUE, MOMENTUM, MAKER, PYTHON = range(6)
+IDLE, AWAITING_SPREAD = 0, 1
+
+# Blocks: what only one kind of agent has
+NOISE_WORDS = 1
+N_WAKE = 0
+VALUE_WORDS = 10
+V_BELIEF, V_VARIANCE, V_UPDATED, V_SIGMA_N, V_R_BAR, V_KAPPA, V_SIGMA_S, V_LAMBDA, V_AGGRESSIVE, V_DEPTH = range(10)
+SHORT_WINDOW, LONG_WINDOW = 20, 50
+MOMENTUM_WORDS = 3 + LONG_WINDOW
+P_COUNT, P_PERIOD, P_POISSON, P_MIDS = range(4)
+MAKER_WORDS = 25
+(
+    M_POV,
+    M_LEAST,
+    M_ADAPTIVE,
+    M_WINDOW,
+    M_ANCHOR,
+    M_TICKS,
+    M_SPACING,
+    M_PERIOD,
+    M_POISSON,
+    M_CANCEL_DELAY,
+    M_SKEW_BETA,
+    M_HAS_PRICE_SKEW,
+    M_PRICE_SKEW,
+    M_ALPHA,
+    M_BACKSTOP,
+    M_THRESHOLD,
+    M_SUBSCRIBED,
+    M_AWAITS_SPREAD,
+    M_AWAITS_VOLUME,
+    M_BUY_SIZE,
+    M_SELL_SIZE,
+    M_HAS_MID,
+    M_MID,
+    M_SPREAD,
+    M_TICK,
+) = range(25)
+ANCHORS = ("middle", "bottom", "top")
+MIDDLE, BOTTOM, TOP = range(3)
+
+SUBSCRIPTION_WORDS = 5
+S_AGENT, S_THRESHOLD, S_ACTIVE, S_SIDE, S_IMBALANCE = range(5)
+
+ORACLE_WORDS = 14
+(
+    Q_TIME,
+    Q_VALUE,
+    Q_MEAN,
+    Q_KAPPA,
+    Q_VOLATILITY,
+    Q_SHOCK_RATE,
+    Q_SHOCK_MEAN,
+    Q_SHOCK_SD,
+    Q_SHOCK_TIME,
+    Q_SHOCK_VALUE,
+    Q_CLOSE,
+    Q_STREAM,
+) = range(12)
+NEVER = 2**62
+"""Time of a shock that does not come, ns."""

@@ -1,0 +1,100 @@
+"""The event loop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from abides_markets.compiled.exchange import handle
+from abides_markets.compiled.exchange import tell_close
+from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.queue import agent_row
+from abides_markets.compiled.queue import drop_first
+from abides_markets.compiled.queue import free_event
+from abides_markets.compiled.queue import move_first
+from abides_markets.compiled.traders import account
+from abides_markets.compiled.traders import receive
+from abides_markets.compiled.traders import wake
+
+FINISHED, FULL, PYTHON_NEXT = 0, 1, 2
+SPARE = 64
+
+
+@compiled
+def _has_room(b):  # type: ignore[no-untyped-def]
+    """Return whether the next event, whatever it is, finds room in every table."""
+    ladder = b[LADDER]
+    resting = b[ORDER_ROWS] - b[ORDER_FREE_COUNT]
+    # An order may meet every resting one, and each match is told to two; each order of a batch may tip the imbalance.
+    told = 2 * (resting + ladder) + (2 * b[SUBSCRIPTION_COUNT] + 2) * (ladder + 1) + b[CLOSER_COUNT] + SPARE
+    return (
+        b[EVENT_FREE_COUNT] > told
+        and b[HEAP_ROWS] - b[HEAP_COUNT] > told
+        and b[RECORD_FREE_COUNT] > ladder + SPARE
+        and b[ORDER_FREE_COUNT] > ladder + SPARE
+        and b[LEVEL_ROWS] - max(b[LEVEL_COUNT], b[LEVEL_COUNT + 1]) > ladder + SPARE
+        and b[HISTORY_ROWS] - b[HISTORY_COUNT] > resting + 2 * ladder + SPARE
+        and b[QUOTE_ROWS] - b[QUOTE_COUNT] > ladder + SPARE
+        and b[SNAPSHOT_ROWS] - b[SNAPSHOT_USED] > b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE
+    )
+
+
+@compiled
+def run(b):  # type: ignore[no-untyped-def]
+    """Dispatch events to the end of the simulation.
+
+    Returns:
+        `FINISHED`; `FULL` if a table may not have room for the next event, which has not been touched then; or
+        `PYTHON_NEXT` if an agent in Python is to be handed the event that the header's `OUT_` words name.
+    """
+    f = b.view(np.float64)
+    u = b.view(np.uint32)
+    while b[HEAP_COUNT] > 0 and b[NOW] <= b[STOP]:
+        if not _has_room(b):
+            return FULL
+        top = b[HEAP]
+        time = b[top + HEAP_TIME]
+        parties = b[top + HEAP_PARTIES]
+        b[NOW] = time
+        b[POPS] += 1
+        recipient = parties & ((1 << PARTY_BITS) - 1)
+        a = agent_row(b, recipient)
+        if b[a + A_FREE] > time:
+            move_first(b, b[a + A_FREE])
+            continue
+        e = b[EVENTS] + b[top + HEAP_EVENT] * EVENT_WORDS
+        number = b[top + HEAP_ID]
+        drop_first(b)
+        b[EXTRA_DELAY] = 0
+        kind = b[e + KIND]
+        if b[a + A_KIND] == PYTHON:
+            b[OUT_EVENT] = e
+            b[OUT_SENDER] = parties >> PARTY_BITS
+            b[OUT_RECIPIENT] = recipient
+            b[OUT_ID] = number
+            if kind != WAKEUP:
+                b[a + A_FREE] = time + b[a + A_DELAY]
+                account(b, recipient, e)
+            return PYTHON_NEXT
+        if kind == WAKEUP:
+            if recipient != 0:
+                wake(b, f, u, recipient)
+            elif time >= b[CLOSE]:
+                tell_close(b)
+            b[a + A_FREE] = time + b[a + A_DELAY] + b[EXTRA_DELAY]
+        else:
+            b[a + A_FREE] = time + b[a + A_DELAY]
+            if recipient != 0:
+                receive(b, f, u, recipient, e)
+            elif kind == BATCH:
+                part = b[e + DATA]
+                while part >= 0:
+                    p = b[EVENTS] + part * EVENT_WORDS
+                    part = b[p + LINK]
+                    handle(b, f, parties >> PARTY_BITS, p)
+                    free_event(b, p)
+            else:
+                handle(b, f, parties >> PARTY_BITS, e)
+            b[a + A_FREE] += b[EXTRA_DELAY]
+        free_event(b, e)
+    return FINISHED
