@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from abides_core import engines
 from abides_core.kernel import Kernel
 from abides_core.kernel import Trace
 from abides_core.streams import random_state
@@ -33,6 +34,7 @@ def run(
     kernel_seed: int = 0,
     kernel_random_state: np.random.RandomState | None = None,
     trace: Trace | None = None,
+    engine: str = engines.REFERENCE,
 ) -> dict[str, Any]:
     """Run a configuration to its end.
 
@@ -44,19 +46,27 @@ def run(
         kernel_seed: Seed of the kernel's stream.
         kernel_random_state: The kernel's stream; takes precedence.
         trace: Called for every entry taken from the event queue.
+        engine: `reference`; an engine by name, such as the market layer's `compiled`; or `auto`: the first engine that
+            supports the configuration if nobody keeps an event log (`log_events`), no log is written and there is no
+            trace, else `reference`.
 
     Returns:
-        The end state: `agents`, wall time, and what agents left in it.
+        The end state: `agents`, wall time, the `engine` that ran it, and what agents left in it.
+
+    Raises:
+        ValueError: If there is no such engine.
+        engines.UnsupportedError: If the engine that was named does not support the configuration.
     """
-    kernel = Kernel(
-        random_state=kernel_random_state or random_state(kernel_seed),
-        log_dir=log_dir,
-        trace=trace,
-        **subdict(config, KERNEL_KEYS),
-    )
+    name, chosen = engines.choose(engine, config, log_dir, trace is not None)
+    stream = kernel_random_state or random_state(kernel_seed)
     started = datetime.datetime.now()
-    logger.info("simulation start: %s", started)
-    end_state = kernel.run()
+    logger.info("simulation start: %s, %s engine", started, name)
+    if chosen is None:
+        kernel = Kernel(random_state=stream, log_dir=log_dir, trace=trace, **subdict(config, KERNEL_KEYS))
+        end_state = kernel.run()
+    else:
+        end_state = chosen.run(config, stream)
+    end_state["engine"] = name
     ended = datetime.datetime.now()
     logger.info("simulation end: %s, took %s", ended, ended - started)
     return end_state

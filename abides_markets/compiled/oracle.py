@@ -20,10 +20,10 @@ def _evaluate(b, f, u, q, time, added):  # type: ignore[no-untyped-def]
     value = b[q + Q_VALUE]
     if kappa == 0.0:
         center = value * 1.0
-        variance = f[q + Q_VOLATILITY] ** 2 * elapsed
+        variance = f[q + Q_VOLATILITY] * elapsed
     else:
         center = f[q + Q_MEAN] + (value - f[q + Q_MEAN]) * math.exp(-kappa * elapsed)
-        variance = f[q + Q_VOLATILITY] ** 2 / (2 * kappa) * (1 - math.exp(-2 * kappa * elapsed))
+        variance = f[q + Q_VOLATILITY] / (2 * kappa) * (1 - math.exp(-2 * kappa * elapsed))
     drawn = center + math.sqrt(variance) * gauss(b, f, u, b[q + Q_STREAM]) + added
     b[q + Q_TIME] = time
     b[q + Q_VALUE] = np.int64(np.rint(max(0.0, drawn)))

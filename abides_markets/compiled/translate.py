@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from abides_core.engines import UnsupportedError
 from abides_core.latency_model import LatencyModel
+from abides_core.streams import Seed
 from abides_markets.agents import AdaptiveMarketMakerAgent
 from abides_markets.agents import ExchangeAgent
 from abides_markets.agents import MomentumAgent
@@ -17,11 +19,13 @@ from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
+from abides_markets.compiled.random_states import load
 from abides_markets.compiled.streams import WORDS
-from abides_markets.compiled.streams import load_stream
-from abides_markets.compiled.streams import store_stream
+from abides_markets.compiled.streams import seed_stream
+from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
+from abides_markets.utils import LineLatencyModel
 
 KINDS: dict[type, int] = {
     ExchangeAgent: at.EXCHANGE,
@@ -36,11 +40,22 @@ BLOCK_WORDS = {
     at.VALUE: at.VALUE_WORDS,
     at.MOMENTUM: at.MOMENTUM_WORDS,
     at.MAKER: at.MAKER_WORDS,
+    at.PYTHON: 0,
 }
 
 
-class UnsupportedError(ValueError):
-    """A configuration that the compiled engine cannot run; its text names what is in the way."""
+DRAWS_NORMALS = (at.VALUE,)
+SLOWEST_ARRIVAL = 1e-17
+"""Least arrival rate of value agents, per ns: at a lower one the drawn times no longer fit into 64 bits."""
+
+
+def is_built_in(agent: Any) -> bool:
+    """Return whether an agent lives in the buffer; any other, a subclass too, runs in Python."""
+    return type(agent) in KINDS
+
+
+def _kind(agent: Any) -> int:
+    return KINDS.get(type(agent), at.PYTHON)
 
 
 def check_supported(config: dict[str, Any]) -> None:
@@ -49,39 +64,92 @@ def check_supported(config: dict[str, Any]) -> None:
     Raises:
         UnsupportedError: One line that names the first thing it does not support.
     """
-    fault = _first_fault(config)
+    fault = first_fault(config)
     if fault is not None:
         raise UnsupportedError(f"the compiled engine does not support {fault}: use engine='reference'")
 
 
-def _first_fault(config: dict[str, Any]) -> str | None:
+def first_fault(config: dict[str, Any]) -> str | None:
+    """Return what in a configuration the compiled engine does not support, as a noun, or `None`."""
     agents = config["agents"]
-    if type(agents[0]) is not ExchangeAgent:
+    if not agents or type(agents[0]) is not ExchangeAgent:
         return "a market whose first agent is not an ExchangeAgent"
-    exchange = agents[0]
+    if config.get("per_agent_computation_delays"):
+        return "per_agent_computation_delays"
+    fault = _exchange_fault(agents[0])
+    if fault is None:
+        fault = next(filter(None, (_agent_fault(agent, agents[0]) for agent in agents[1:])), None)
+    if fault is None:
+        fault = _latency_fault(config.get("agent_latency_model"), len(agents))
+    oracle = config.get("custom_properties", {}).get("oracle")
+    if fault is None:
+        fault = _oracle_fault(oracle, agents[0].symbols[0])
+    if fault is None:
+        streams: list[Any] = [agent.stream for agent in agents if agent.stream.__class__ is not Seed]
+        streams += [oracle.random_state, oracle.symbols[agents[0].symbols[0]]["random_state"]]
+        if len({id(stream) for stream in streams}) < len(streams):
+            fault = "a random stream that several agents share"
+    return fault
+
+
+def _exchange_fault(exchange: ExchangeAgent) -> str | None:
     if len(exchange.symbols) != 1:
         return f"{len(exchange.symbols)} symbols"
     if exchange.log_orders:
         return "an exchange with log_orders"
-    for agent in agents[1:]:
-        if type(agent) not in KINDS or type(agent) is ExchangeAgent:
-            return f"agent {agent.id} of type {type(agent).__name__}"
-        if agent.symbol != exchange.symbols[0]:
-            return f"agent {agent.id} trading {agent.symbol!r}"
-        if getattr(agent, "subscribe", False):
-            return f"agent {agent.id} with subscribe=True"
-        if agent.kernel is not None or not agent.first_wake:
-            return f"agent {agent.id}, which has taken part in a run already"
-    latency = config.get("agent_latency_model")
-    if not isinstance(latency, LatencyModel) or latency.latency_model != "deterministic":
+    book = exchange.order_books[exchange.symbols[0]]
+    if exchange.kernel is not None or book.history or exchange.data_subscriptions:
+        return "an exchange that has taken part in a run already"
+    if book.tape is not None and (book.tape.trades or book.tape.quotes):
+        return "a tape with a market on it"
+    return None
+
+
+def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
+    if isinstance(agent, ExchangeAgent):
+        return f"a second exchange, agent {agent.id}"
+    if not is_built_in(agent):
+        return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
+    if agent.symbol != exchange.symbols[0]:
+        return f"agent {agent.id} trading {agent.symbol!r}"
+    if getattr(agent, "subscribe", False):
+        return f"agent {agent.id} with subscribe=True"
+    if agent.kernel is not None or not agent.first_wake:
+        return f"agent {agent.id}, which has taken part in a run already"
+    if not set(agent.holdings) <= {"CASH", agent.symbol}:
+        return f"agent {agent.id} with holdings of {', '.join(sorted(agent.holdings))}"
+    if type(getattr(agent, "order_size_model", None)) not in (type(None), OrderSizeModel):
+        return f"agent {agent.id} with an order size model of type {type(agent.order_size_model).__name__}"
+    if isinstance(agent, ValueAgent):
+        if not 0 <= agent.kappa < 1:
+            return f"agent {agent.id} with kappa={agent.kappa}"
+        if not agent.lambda_a >= SLOWEST_ARRIVAL:
+            return f"agent {agent.id} with lambda_a={agent.lambda_a}"
+    if isinstance(agent, AdaptiveMarketMakerAgent):
+        if agent.switches.makers_requote != exchange.switches.makers_requote:
+            return f"agent {agent.id} with another makers_requote than the exchange's"
+        if agent.min_imbalance < 0:
+            return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
+    return None
+
+
+def _latency_fault(model: Any, count: int) -> str | None:
+    if type(model) not in (LatencyModel, LineLatencyModel) or model.latency_model != "deterministic":
         return "a latency model other than a deterministic one"
-    oracle = config.get("custom_properties", {}).get("oracle")
+    try:
+        least = min(min(model.get_latency(i, 0), model.get_latency(0, i)) for i in range(count))
+    except IndexError:
+        return f"latencies of fewer agents than the {count} of the market"
+    return "agents that are not connected" if least < 0 else None
+
+
+def _oracle_fault(oracle: Any, symbol: str) -> str | None:
     if type(oracle) is not SparseMeanRevertingOracle:
         return f"an oracle of type {type(oracle).__name__}"
-    if oracle.megashocks[exchange.symbols[0]][-1]["MegashockTime"] < oracle.mkt_open:
+    if oracle.symbols[symbol]["r_bar"] != int(oracle.symbols[symbol]["r_bar"]):
+        return f"an oracle with r_bar={oracle.symbols[symbol]['r_bar']}"
+    if oracle.megashocks[symbol][-1]["MegashockTime"] < oracle.mkt_open:
         return "a shock before the open"
-    if config.get("per_agent_computation_delays"):
-        return "per_agent_computation_delays"
     return None
 
 
@@ -102,14 +170,15 @@ def to_buffer(config: dict[str, Any]) -> Buffer:
 
     The configuration must have passed `check_supported`. Its random streams are read, not advanced.
     """
+    prepare()
     agents = config["agents"]
     count = len(agents)
     room = _Allocator()
     rows = room.take(count * at.AGENT_WORDS)
-    blocks = [room.take(BLOCK_WORDS[KINDS[type(agent)]]) for agent in agents]
-    streams = [room.take(WORDS) for _ in agents]
-    makers = [agent for agent in agents if isinstance(agent, AdaptiveMarketMakerAgent)]
-    subscriptions = room.take(len(makers) * at.SUBSCRIPTION_WORDS)
+    blocks = [room.take(BLOCK_WORDS[_kind(agent)]) for agent in agents]
+    streams = [room.take(WORDS if is_built_in(agent) else 0) for agent in agents]
+    makers = [agent for agent in agents if type(agent) is AdaptiveMarketMakerAgent]
+    subscriptions = room.take(count * at.SUBSCRIPTION_WORDS)
     closers = room.take(count)
     oracle = room.take(at.ORACLE_WORDS)
     oracle_stream, master, scratch = room.take(WORDS), room.take(WORDS), room.take(WORDS)
@@ -123,29 +192,32 @@ def to_buffer(config: dict[str, Any]) -> Buffer:
     _write_exchange(b, agents[0], config)
     _write_oracle(b, config["custom_properties"]["oracle"], agents[0].symbols[0], oracle_stream)
     floats(b)[size_law : size_law + 11] = OrderSizeModel().cumulative
-    latency = np.asarray(config["agent_latency_model"].min_latency)
-    latency = np.broadcast_to(latency if latency.ndim != 1 else latency[:, None], (count, count))
+    latency = config["agent_latency_model"].get_latency
     delay = config.get("default_computation_delay", 1)
     b[at.NOW] = config["start_time"]
     b[at.STOP] = config["stop_time"]
     for agent, block, stream in zip(agents, blocks, streams, strict=True):
         a = rows + agent.id * at.AGENT_WORDS
-        b[a + at.A_KIND] = KINDS[type(agent)]
+        b[a + at.A_KIND] = _kind(agent)
         b[a + at.A_FREE] = config["start_time"]
         b[a + at.A_DELAY] = delay
-        b[a + at.A_TO_EXCHANGE] = latency[agent.id, 0]
-        b[a + at.A_FROM_EXCHANGE] = latency[0, agent.id]
+        b[a + at.A_TO_EXCHANGE] = int(latency(agent.id, 0))
+        b[a + at.A_FROM_EXCHANGE] = int(latency(0, agent.id))
         b[a + at.A_FIRST_RECORD] = b[a + at.A_LAST_RECORD] = at.NONE
         b[a + at.A_STREAM], b[a + at.A_BLOCK] = stream, block
-        load_stream(b, stream, agent.random_state)
+        if not is_built_in(agent):
+            continue
+        if agent.stream.__class__ is Seed:
+            seed_stream(b, b.view(np.uint32), stream, int(agent.stream))
+        else:
+            load(b, stream, agent.random_state, _kind(agent) in DRAWS_NORMALS)
         if agent.id > 0:
             b[a + at.A_FIRST_WAKE] = 1
             b[a + at.A_CASH] = agent.holdings["CASH"]
+            b[a + at.A_SHARES] = agent.holdings.get(agent.symbol, 0)
             _write_size(b, a, agent)
-            WRITERS[KINDS[type(agent)]](b, block, agent)
-    buffer = with_tables(b)
-    _queue_first_events(buffer, agents)
-    return buffer
+            WRITERS[_kind(agent)](b, block, agent)
+    return with_tables(b)
 
 
 def _write_exchange(b: Buffer, exchange: ExchangeAgent, config: dict[str, Any]) -> None:
@@ -168,7 +240,7 @@ def _write_oracle(b: Buffer, oracle: SparseMeanRevertingOracle, symbol: str, str
     b[q + at.Q_TIME], b[q + at.Q_VALUE] = oracle.r[symbol]
     f[q + at.Q_MEAN] = parameters["r_bar"]
     f[q + at.Q_KAPPA] = parameters["kappa"]
-    f[q + at.Q_VOLATILITY] = parameters["fund_vol"]
+    f[q + at.Q_VOLATILITY] = parameters["fund_vol"] ** 2  # squared here: compiled code rounds a power differently
     f[q + at.Q_SHOCK_RATE] = parameters["megashock_lambda_a"]
     f[q + at.Q_SHOCK_MEAN] = parameters["megashock_mean"]
     f[q + at.Q_SHOCK_SD] = np.sqrt(parameters["megashock_var"])
@@ -177,8 +249,8 @@ def _write_oracle(b: Buffer, oracle: SparseMeanRevertingOracle, symbol: str, str
     f[q + at.Q_SHOCK_VALUE] = shock["MegashockValue"]
     b[q + at.Q_CLOSE] = oracle.mkt_close
     b[q + at.Q_STREAM] = stream
-    load_stream(b, stream, parameters["random_state"])
-    load_stream(b, int(b[at.MASTER]), oracle.random_state)
+    load(b, stream, parameters["random_state"], draws_normals=True)
+    load(b, int(b[at.MASTER]), oracle.random_state, draws_normals=False)
 
 
 def _write_size(b: Buffer, a: int, agent: Any) -> None:
@@ -241,26 +313,3 @@ WRITERS: dict[int, Callable[[Buffer, int, Any], None]] = {
     at.MOMENTUM: _write_momentum,
     at.MAKER: _write_maker,
 }
-
-
-def _queue_first_events(b: Buffer, agents: list[Any]) -> None:
-    """Queue the exchange's wake-up at the close and everybody's at the start, as the kernel's start does."""
-    from abides_markets.compiled.queue import wake_at
-
-    wake_at(b, 0, b[at.CLOSE])
-    for agent in agents:
-        wake_at(b, agent.id, b[at.NOW])
-
-
-def from_buffer(buffer: Buffer, config: dict[str, Any]) -> None:
-    """Leave the agents of a configuration as the run has left them: holdings, streams, clock."""
-    rows = int(buffer[at.AGENTS])
-    symbol = config["agents"][0].symbols[0]
-    for agent in config["agents"]:
-        a = rows + agent.id * at.AGENT_WORDS
-        agent.current_time = int(buffer[at.NOW])
-        store_stream(buffer, int(buffer[a + at.A_STREAM]), agent.random_state)
-        if agent.id > 0:
-            agent.holdings = {"CASH": int(buffer[a + at.A_CASH])}
-            if buffer[a + at.A_SHARES]:
-                agent.holdings[symbol] = int(buffer[a + at.A_SHARES])

@@ -1,0 +1,239 @@
+"""What a run has left behind, from the buffer into the agents of its configuration.
+
+Holdings, cash, clocks, random streams, the oracle and the makers' and value traders' beliefs are filled in; the book is
+replayed from its history when it is first looked at. What the compiled engine does not keep (event logs, executions and
+open orders of the built-in agents, …) refuses to be read, rather than look as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abides_markets.agents import ExchangeAgent
+from abides_markets.agents import MomentumAgent
+from abides_markets.agents import NoiseAgent
+from abides_markets.agents import ValueAgent
+from abides_markets.compiled import layout as at
+from abides_markets.compiled.buffer import Buffer
+from abides_markets.compiled.buffer import floats
+from abides_markets.compiled.oracle import advance
+from abides_markets.compiled.random_states import Stored
+from abides_markets.compiled.random_states import store
+from abides_markets.compiled.translate import DRAWS_NORMALS
+from abides_markets.compiled.translate import is_built_in
+from abides_markets.order_book import OrderBook
+from abides_markets.orders import LimitOrder
+from abides_markets.orders import Side
+from abides_markets.tape import MarketTape
+from abides_markets.tape import Quote
+from abides_markets.tape import Trade
+
+SIDES = (Side.BID, Side.ASK)
+
+
+class NotKeptError(AttributeError):
+    """Something was read that the compiled engine does not keep."""
+
+
+class NotKept:
+    """Stands where the reference engine would have left something; using it raises `NotKeptError`."""
+
+    def _refuse(self, *arguments: Any) -> Any:
+        raise NotKeptError("the compiled engine does not keep this (event logs, agents' orders): use engine='reference'")
+
+    __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = _refuse
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._refuse()
+
+
+NOT_KEPT = NotKept()
+_BY_TRADING_AGENTS = (
+    "orders",
+    "executed_orders",
+    "known_bids",
+    "known_asks",
+    "exchange_ts",
+    "daily_close_price",
+    "transacted_volume",
+    "state",
+)
+_BY_MOMENTUM_AGENTS = ("size", "mid_list", "avg_20_list", "avg_50_list", "_observations")
+_NOT_KEPT_OF: dict[type, dict[str, NotKept]] = {
+    ExchangeAgent: dict.fromkeys(("data_subscriptions",), NOT_KEPT),
+    NoiseAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "size", "trading"), NOT_KEPT),
+    ValueAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "size", "trading"), NOT_KEPT),
+    MomentumAgent: dict.fromkeys((*_BY_TRADING_AGENTS, *_BY_MOMENTUM_AGENTS), NOT_KEPT),
+}
+_NOT_KEPT_OF_MAKERS = dict.fromkeys(_BY_TRADING_AGENTS, NOT_KEPT)
+
+
+def from_buffer(buffer: Buffer, config: dict[str, Any]) -> None:
+    """Leave the built-in agents of a configuration, its book and its oracle as the run has left them."""
+    agents = config["agents"]
+    exchange = agents[0]
+    symbol = exchange.symbols[0]
+    first = int(buffer[at.AGENTS])
+    rows = buffer[first : first + len(agents) * at.AGENT_WORDS].reshape(-1, at.AGENT_WORDS)
+    built_in = [agent for agent in agents if is_built_in(agent)]
+    for agent, row in zip(agents, rows.tolist(), strict=True):
+        if is_built_in(agent):
+            _fill_agent(buffer, agent, row, exchange, symbol)
+    _fill_oracle(buffer, config["custom_properties"]["oracle"], symbol, built_in)
+    closers = int(buffer[at.CLOSERS])
+    exchange.market_close_price_subscriptions = buffer[closers : closers + int(buffer[at.CLOSER_COUNT])].tolist()
+    tape = exchange.order_books[symbol].tape
+    exchange.order_books[symbol] = ReplayedOrderBook(buffer, exchange, symbol, tape)
+
+
+def _fill_agent(buffer: Buffer, agent: Any, row: list[int], exchange: ExchangeAgent, symbol: str) -> None:
+    kind = row[at.A_KIND]
+    agent.current_time = row[at.A_FREE] - row[at.A_DELAY]
+    agent.__dict__.update(_NOT_KEPT_OF.get(type(agent), _NOT_KEPT_OF_MAKERS))
+    if agent.log_events:
+        agent.log = NOT_KEPT
+    if kind == at.EXCHANGE:
+        return
+    if isinstance(agent.stream, np.random.RandomState):  # someone else may hold it
+        store(buffer, row[at.A_STREAM], agent.stream, kind in DRAWS_NORMALS)
+    else:
+        agent.stream = Stored(buffer, row[at.A_STREAM], kind in DRAWS_NORMALS)
+    agent.holdings = {"CASH": row[at.A_CASH]}
+    if row[at.A_SHARES]:
+        agent.holdings[symbol] = row[at.A_SHARES]
+    if row[at.A_KNOWS_TRADE]:
+        agent.last_trade = {symbol: row[at.A_LAST_TRADE]}
+    if row[at.A_HOURS]:
+        agent.mkt_open, agent.mkt_close = exchange.mkt_open, exchange.mkt_close
+    agent.first_wake = bool(row[at.A_FIRST_WAKE])
+    agent.mkt_closed = bool(row[at.A_CLOSED])
+    agent.exchange_id = 0
+    block = row[at.A_BLOCK]
+    if kind == at.VALUE:
+        agent.r_t, agent.sigma_t = floats(buffer)[[block + at.V_BELIEF, block + at.V_VARIANCE]].tolist()
+        updated = int(buffer[block + at.V_UPDATED])
+        agent.prev_wake_time = None if updated == at.NONE else updated
+    elif kind == at.MAKER:
+        agent.has_subscribed = bool(buffer[block + at.M_SUBSCRIBED])
+        agent.buy_order_size, agent.sell_order_size = buffer[[block + at.M_BUY_SIZE, block + at.M_SELL_SIZE]].tolist()
+        agent.last_mid = int(buffer[block + at.M_MID]) if buffer[block + at.M_HAS_MID] else None
+        if agent.is_adaptive:
+            agent.last_spread = float(floats(buffer)[block + at.M_SPREAD])
+            agent._follow_spread()
+
+
+def _fill_oracle(buffer: Buffer, oracle: Any, symbol: str, agents: list[Any]) -> None:
+    """Let the value traders look at the fundamental once more, as they do at the end of a run, and fill in the rest."""
+    f, u = floats(buffer), buffer.view(np.uint32)
+    for agent in agents:
+        if type(agent) is ValueAgent:
+            agent.oracle = oracle
+            advance(buffer, f, u, agent.current_time)
+    q = int(buffer[at.ORACLE])
+    oracle.r[symbol] = int(buffer[q + at.Q_TIME]), int(buffer[q + at.Q_VALUE])
+    oracle.f_log = NOT_KEPT
+    oracle.megashocks[symbol] = [
+        {"MegashockTime": int(buffer[q + at.Q_SHOCK_TIME]), "MegashockValue": float(f[q + at.Q_SHOCK_VALUE])}
+    ]
+    store(buffer, int(buffer[q + at.Q_STREAM]), oracle.symbols[symbol]["random_state"], draws_normals=True)
+    store(buffer, int(buffer[at.MASTER]), oracle.random_state, draws_normals=False)
+
+
+def history_rows(buffer: Buffer) -> NDArray[np.int64]:
+    """Return the history of the book, the columns named `H_` in the layout."""
+    first = int(buffer[at.HISTORY])
+    return buffer[first : first + int(buffer[at.HISTORY_COUNT]) * at.HISTORY_WORDS].reshape(-1, at.HISTORY_WORDS)
+
+
+def fill_tape(buffer: Buffer, tape: MarketTape) -> None:
+    """Write what the market has noted so far on a tape, in place of what the tape held."""
+    tape.trades.clear()
+    tape.quotes.clear()
+    rows = history_rows(buffer)
+    for row in rows[rows[:, at.H_TYPE] == at.MATCHED].tolist():
+        tape.trades.append(
+            Trade(
+                row[at.H_TIME],
+                row[at.H_PRICE],
+                row[at.H_QUANTITY],
+                1 if row[at.H_SIDE] == at.ASK else -1,
+                row[at.H_AGENT],
+                row[at.H_OPPOSITE_AGENT],
+                row[at.H_ORDER],
+                row[at.H_OPPOSITE_ORDER],
+                row[at.H_MID2],
+                bool(row[at.H_ONE_SIDED]),
+            )
+        )
+    watched = rows[(rows[:, at.H_TYPE] == at.ENTERED) & (rows[:, at.H_AGENT] == tape.watched_agent)]
+    for row in watched.tolist() if tape.watched_agent is not None else []:
+        tape.queue_ahead[row[at.H_ORDER]] = row[at.H_AHEAD]
+        tape.accepted[row[at.H_ORDER]] = row[at.H_TIME]
+    first = int(buffer[at.QUOTES])
+    quotes = buffer[first : first + int(buffer[at.QUOTE_COUNT]) * at.QUOTE_WORDS].reshape(-1, at.QUOTE_WORDS)
+    tape.quotes.extend(Quote(*row) for row in quotes.tolist())
+    tape.mid2 = int(buffer[at.MID2])
+    tape.one_sided = bool(buffer[at.ONE_SIDED])
+
+
+class ReplayedOrderBook(OrderBook):
+    """The book of a finished run, made from the buffer's history when something of it is first looked at.
+
+    Orders that still rest have the time at which they entered the book as their time of placing.
+    """
+
+    def __init__(self, buffer: Buffer, owner: Any, symbol: str, tape: MarketTape | None = None) -> None:
+        self.owner = owner
+        self.symbol = symbol
+        self.switches = owner.switches
+        self.last_trade = int(buffer[at.LAST_TRADE])
+        self.discarded = int(buffer[at.DISCARDED])
+        self.tape = tape
+        self._rows = history_rows(buffer).copy()
+
+    def __getattr__(self, name: str) -> Any:
+        """Replay the history when an attribute is missing that it gives."""
+        if name.startswith("__") or "_rows" not in self.__dict__:
+            raise AttributeError(name)
+        replayed = _replay(self.__dict__.pop("_rows"), self)
+        self.__dict__.update({key: value for key, value in replayed.__dict__.items() if key not in self.__dict__})
+        return getattr(self, name)
+
+
+def _replay(rows: NDArray[np.int64], book: ReplayedOrderBook) -> OrderBook:
+    clock = SimpleNamespace(
+        mkt_open=book.owner.mkt_open,
+        current_time=book.owner.mkt_open,
+        book_logging=book.owner.book_logging,
+        book_log_depth=book.owner.book_log_depth,
+        send_message=lambda recipient_id, message: None,
+        logEvent=lambda *event: None,
+    )
+    replayed = OrderBook(clock, book.symbol, book.switches)
+    for row in rows.tolist():
+        time = clock.current_time = row[at.H_TIME]
+        side = row[at.H_SIDE]
+        quantity, price = row[at.H_QUANTITY], row[at.H_PRICE]
+        if row[at.H_TYPE] == at.MATCHED:
+            incoming = LimitOrder(
+                row[at.H_OPPOSITE_AGENT], time, book.symbol, quantity, SIDES[1 - side], price,
+                order_id=row[at.H_OPPOSITE_ORDER],
+            )  # fmt: skip
+            replayed.execute_order(incoming)
+            continue
+        order = LimitOrder(
+            row[at.H_AGENT], time, book.symbol, quantity, SIDES[side], price, order_id=row[at.H_ORDER]
+        )
+        if row[at.H_TYPE] == at.ENTERED:
+            replayed.enter_order(order)
+        else:
+            replayed.cancel_order(order)
+    if book.switches.every_change_updates_timestamp and len(rows):
+        replayed.last_update_ts = clock.current_time
+    return replayed
