@@ -28,6 +28,24 @@ KERNEL_KEYS = (
 )
 
 
+def new_kernel(config: dict[str, Any], random_state: np.random.RandomState, engine: str = engines.AUTO) -> Any:
+    """Return a kernel for a configuration, not yet started: for those who run it step by step.
+
+    Args:
+        config: What a `build_config` returned.
+        random_state: The kernel's stream.
+        engine: As for `run`.
+
+    Raises:
+        ValueError: If there is no such engine.
+        engines.UnsupportedError: If the engine that was named does not support the configuration.
+    """
+    _, chosen = engines.choose(engine, config)
+    if chosen is not None:
+        return chosen.kernel(config, random_state)
+    return Kernel(random_state=random_state, **subdict(config, KERNEL_KEYS))
+
+
 def run(
     config: dict[str, Any],
     log_dir: str = "",

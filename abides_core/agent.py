@@ -11,7 +11,8 @@ import pandas as pd
 
 from abides_core.message import Message
 from abides_core.message import MessageBatch
-from abides_core.streams import random_state as new_random_state
+from abides_core.streams import Seed
+from abides_core.streams import Unmade
 from abides_core.utils import NanosecondTime
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Agent:
         id: Index of the agent in the kernel's list.
         name: Name, by default `{type}_{id}`.
         type: Type for reports, by default the class name.
-        random_state: The agent's own stream; by default one seeded with its id.
+        random_state: The agent's own stream, or the seed of one; by default one seeded with its id.
         log_events: Whether `logEvent` records anything.
         log_to_file: Whether the log is written at the end of a run that writes logs.
 
@@ -33,6 +34,7 @@ class Agent:
         kernel: The kernel of the run, `None` before it.
         current_time: Time of the last activation, ns since the epoch.
         log: Recorded events, `(time, event type, payload)`.
+        stream: The agent's stream, or its seed as long as nothing was drawn.
     """
 
     def __init__(
@@ -40,20 +42,31 @@ class Agent:
         id: int,
         name: str | None = None,
         type: str | None = None,
-        random_state: np.random.RandomState | None = None,
+        random_state: np.random.RandomState | Seed | None = None,
         log_events: bool = True,
         log_to_file: bool = True,
     ) -> None:
         self.id = id
         self.type = type or self.__class__.__name__
         self.name = name or f"{self.type}_{id}"
-        self.random_state = random_state if random_state is not None else new_random_state(id)
+        self.stream: np.random.RandomState | Unmade = random_state if random_state is not None else Seed(id)
         self.log_events = log_events
         self.log_to_file = log_to_file and log_events
         self.kernel: Kernel | None = None
         self.current_time: NanosecondTime = 0
         self.log: list[tuple[NanosecondTime, str, Any]] = []
         self.logEvent("AGENT_TYPE", self.type)
+
+    @property
+    def random_state(self) -> np.random.RandomState:
+        """The agent's own stream, made when it is first asked for."""
+        if not isinstance(self.stream, np.random.RandomState):
+            self.stream = self.stream.make()
+        return self.stream
+
+    @random_state.setter
+    def random_state(self, stream: np.random.RandomState | Unmade) -> None:
+        self.stream = stream
 
     # Life cycle, called by the kernel
 

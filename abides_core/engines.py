@@ -29,6 +29,9 @@ class Engine(Protocol):
     def fault(self, config: dict[str, Any]) -> str | None:
         """Return what in a configuration the engine does not support, as a noun, or `None` if it runs it."""
 
+    def kernel(self, config: dict[str, Any], random_state: np.random.RandomState) -> Any:
+        """Return a kernel, not yet started, for a configuration without a fault."""
+
     def run(self, config: dict[str, Any], random_state: np.random.RandomState) -> dict[str, Any]:
         """Run a configuration without a fault to its end; `random_state` is the kernel's stream."""
 

@@ -320,6 +320,10 @@ class Kernel:
             self._ids_by_type[agent_type] = [agent.id for agent in self.agents if isinstance(agent, agent_type)]
         return list(self._ids_by_type[agent_type])
 
+    def pending_messages(self) -> list[tuple[NanosecondTime, int, int, str]]:
+        """Return time, sender, recipient and class name of every message that waits in the queue."""
+        return [(time, sender, recipient, message.type()) for time, sender, recipient, _, message in self.messages]
+
     def update_agent_state(self, agent_id: int, state: Any) -> None:
         """Set an agent's entry in the end state."""
         self.custom_state.setdefault("agent_state", {})[agent_id] = state

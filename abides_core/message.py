@@ -7,7 +7,7 @@ from dataclasses import field
 
 from abides_core.ids import Counter
 
-_MESSAGE_IDS = Counter(first=1)
+MESSAGE_IDS = Counter(first=1)
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Message:
     message_id: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.message_id = _MESSAGE_IDS.next()
+        self.message_id = MESSAGE_IDS.next()
 
     def __lt__(self, other: Message) -> bool:
         return self.message_id < other.message_id

@@ -8,6 +8,7 @@ stream as a result.
 from __future__ import annotations
 
 from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -23,6 +24,21 @@ class _NoEntropy(ISeedSequence):
 
 
 _NO_ENTROPY = _NoEntropy()
+
+
+class Unmade(Protocol):
+    """A stream that has not been made yet; an agent makes it when it first draws."""
+
+    def make(self) -> np.random.RandomState:
+        """Return the stream."""
+
+
+class Seed(int):
+    """A stream that has not been made yet, given by its seed."""
+
+    def make(self) -> np.random.RandomState:
+        """Return the stream."""
+        return random_state(self)
 
 
 def random_state(seed: int) -> np.random.RandomState:

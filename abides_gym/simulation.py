@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from abides_core.abides import KERNEL_KEYS
-from abides_core.kernel import Kernel
+from abides_core.abides import new_kernel
+from abides_core.engines import AUTO
 from abides_core.streams import random_state
-from abides_core.utils import subdict
 
 
 class SteppedSimulation:
@@ -16,6 +15,7 @@ class SteppedSimulation:
     Args:
         config: What a `build_config` returned, the gym agent included.
         seed: Seed of the kernel's stream.
+        engine: As for `abides.run`; `auto` takes a fast engine when nothing is lost by it.
 
     Raises:
         ValueError: If the configuration has no gym agent.
@@ -26,8 +26,8 @@ class SteppedSimulation:
         done: Whether the simulation is over.
     """
 
-    def __init__(self, config: dict[str, Any], seed: int = 0) -> None:
-        self.kernel = Kernel(random_state=random_state(seed), **subdict(config, KERNEL_KEYS))
+    def __init__(self, config: dict[str, Any], seed: int = 0, engine: str = AUTO) -> None:
+        self.kernel = new_kernel(config, random_state(seed), engine)
         if not self.kernel.gym_agents:
             raise ValueError("the configuration has no agent with CoreGymAgent among its direct base classes")
         self.agent = self.kernel.gym_agents[0]
@@ -46,9 +46,11 @@ class SteppedSimulation:
     def end(self) -> dict[str, Any]:
         """Let the agents finish (valuations, logs) and return the end state; further calls do nothing."""
         if self._ended:
-            return self.kernel.custom_state
+            finished: dict[str, Any] = self.kernel.custom_state
+            return finished
         self._ended = True
-        return self.kernel.terminate()
+        end_state: dict[str, Any] = self.kernel.terminate()
+        return end_state
 
     def _take(self, outcome: dict[str, Any]) -> Any:
         self.done = outcome["done"]

@@ -17,7 +17,7 @@ from abides_core.utils import NanosecondTime
 from abides_core.utils import fmt_ts
 from abides_markets.utils.money import dollarize
 
-_ORDER_IDS = Counter(first=0)
+ORDER_IDS = Counter(first=0)
 
 
 class Side(Enum):
@@ -40,11 +40,11 @@ class _OrderMeta(ABCMeta):
 
     @property
     def _order_id_counter(cls) -> int:
-        return _ORDER_IDS.value
+        return ORDER_IDS.value
 
     @_order_id_counter.setter
     def _order_id_counter(cls, value: int) -> None:
-        _ORDER_IDS.value = value
+        ORDER_IDS.value = value
 
 
 class Order(metaclass=_OrderMeta):
@@ -94,7 +94,7 @@ class Order(metaclass=_OrderMeta):
         self.symbol = symbol
         self.quantity = quantity
         self.side = side
-        self.order_id = _ORDER_IDS.next() if order_id is None else order_id
+        self.order_id = ORDER_IDS.next() if order_id is None else order_id
         self.fill_price: int | None = None
         self.tag = tag
 

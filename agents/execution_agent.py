@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from abides_core.message import Message
+from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_core.utils import ns_date
 from abides_markets.agents import TradingAgent
@@ -172,7 +173,7 @@ class ExecutionAgent(TradingAgent):
         interval: int,
         name: str | None = None,
         type: str | None = None,
-        random_state: np.random.RandomState | None = None,
+        random_state: np.random.RandomState | Seed | None = None,
         starting_cash: int = 0,
         log_orders: bool | None = None,
     ) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from abides_core.abides import KERNEL_KEYS
-from abides_core.kernel import Kernel
-from abides_core.utils import subdict
 from abides_markets.agents import ExchangeAgent
 from abides_markets.orders import Side
 from abides_markets.switches import Switches
@@ -54,11 +51,6 @@ def add_execution_agent(config: dict[str, Any], agent: ExecutionAgent) -> dict[s
     """Add an execution agent; its id comes last, and nobody else's latency changes."""
     agent.log_events = False
     return config_append_agents(config, [agent])
-
-
-def new_kernel(config: dict[str, Any]) -> Kernel:
-    """Return a kernel for a configuration, not yet started."""
-    return Kernel(random_state=config["random_state_kernel"], **subdict(config, KERNEL_KEYS))
 
 
 def exchange_of(config: dict[str, Any]) -> ExchangeAgent:

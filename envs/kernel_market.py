@@ -1,7 +1,8 @@
-"""The execution market of the reference engine, stepped from decision to decision."""
+"""The execution market, stepped from decision to decision."""
 
 from __future__ import annotations
 
+from abides_core.engines import AUTO
 from abides_core.streams import random_state
 from abides_gym.simulation import SteppedSimulation
 from agents.execution_agent import Decision
@@ -19,6 +20,7 @@ class KernelMarket:
 
     Args:
         experiment: The experiment.
+        engine: As for `abides.run`: all engines give the same tape.
 
     Attributes:
         finished: Whether the parent order has come to its end.
@@ -26,8 +28,9 @@ class KernelMarket:
         simulation: The simulation in progress.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, engine: str = AUTO) -> None:
         self._experiment = experiment
+        self._engine = engine
         self.finished = False
         self.agent: GymExecutionAgent | None = None
         self.simulation: SteppedSimulation | None = None
@@ -49,7 +52,7 @@ class KernelMarket:
             random_state=random_state(0),
         )
         add_execution_agent(config, self.agent)
-        self.simulation = SteppedSimulation(config, seed=0)
+        self.simulation = SteppedSimulation(config, engine=self._engine)
         return self._take(self.simulation.start())
 
     def step(self, decision: Decision) -> View:

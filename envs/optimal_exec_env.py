@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from abides_core.engines import AUTO
 from agents.actions import make_actions
 from agents.execution_agent import Decision
 from agents.features import Observer
@@ -49,7 +49,7 @@ class ExecutionMarket(Protocol):
         """Carry out a decision and return the view at the next one or at the end."""
 
 
-MARKETS: dict[str, Callable[[Experiment], ExecutionMarket]] = {"abides": KernelMarket, "stand-in": StandInMarket}
+MARKETS = ("abides", "stand-in")
 
 
 class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
@@ -67,6 +67,7 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         experiment: An experiment, the mapping of one, or the name or path of its YAML file.
         market: `abides` (the simulated market of the experiment) or `stand-in` (`MarketSimulator`).
         seeds: Range `A:B` from which an unseeded `reset` draws its market; by default the training range.
+        engine: Engine of the simulated market, as for `abides.run`; all give the same tape.
 
     Attributes:
         experiment: The experiment.
@@ -81,6 +82,7 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         *,
         market: Literal["abides", "stand-in"] = "abides",
         seeds: str | None = None,
+        engine: str = AUTO,
     ) -> None:
         if isinstance(experiment, Mapping):
             experiment = experiment_from(dict(experiment))
@@ -89,7 +91,9 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         if market not in MARKETS:
             raise ConfigError(f"unknown market {market!r}; allowed: {', '.join(MARKETS)}")
         self.experiment = experiment
-        self._market: ExecutionMarket = MARKETS[market](experiment)
+        self._market: ExecutionMarket = (
+            KernelMarket(experiment, engine) if market == "abides" else StandInMarket(experiment)
+        )
         self._seeds = parse_seeds(seeds if seeds is not None else load_seed_ranges().train)
         self._reward = Reward(experiment.reward)
 

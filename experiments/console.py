@@ -5,6 +5,7 @@ An error that the user can mend is a `ConfigError`: one line on standard error, 
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import time
@@ -53,6 +54,8 @@ def run_command(main: Callable[[Args], None], args: type[Args], prog: str, descr
     Raises:
         SystemExit: Status 2 after a wrong option or a `ConfigError`, 130 after an interrupt.
     """
+    # What has been imported stays: the garbage collector need not look at it again, which takes a sixth off a market.
+    gc.freeze()
     try:
         main(tyro.cli(args, prog=prog, description=description))
     except ConfigError as error:

@@ -12,11 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from abides_core.message import WakeupMsg
+from abides_core.abides import new_kernel
+from abides_core.engines import AUTO
 from abides_core.streams import random_state
 from abides_markets.agents import AdaptiveMarketMakerAgent
-from abides_markets.messages.query import QueryMsg
-from abides_markets.messages.query import QueryResponseMsg
 from abides_markets.tape import MarketTape
 from abides_markets.tape import Quote
 from abides_markets.tape import Trade
@@ -28,7 +27,6 @@ from agents.market import SYMBOL
 from agents.market import add_execution_agent
 from agents.market import build_market
 from agents.market import exchange_of
-from agents.market import new_kernel
 from agents.market import parent_order
 from agents.numpy_policy import NumpyPolicy
 from agents.strategies import PAPER_INTERVAL
@@ -41,6 +39,14 @@ from configs.models import StrategyConfig
 
 PAPER_KINDS = ("aggressive", "passive", "random")
 NO_PRICE = -1
+KEEPS_MAKERS_ALIVE = {
+    "WakeupMsg",
+    "QuerySpreadMsg",
+    "QuerySpreadResponseMsg",
+    "QueryTransactedVolMsg",
+    "QueryTransactedVolResponseMsg",
+}
+"""Messages from or to a market maker after which it wakes again."""
 
 
 def strategy_config(experiment: Experiment, name: str) -> StrategyConfig:
@@ -132,6 +138,7 @@ class Episode:
         seed: Seed of the market.
         side: Side of the parent order.
         policy: Exported policy, for a strategy that trades with one.
+        engine: As for `abides.run`: all engines give the same tape.
 
     Attributes:
         agent: The execution agent.
@@ -141,7 +148,13 @@ class Episode:
     """
 
     def __init__(
-        self, experiment: Experiment, strategy: str, seed: int, side: Side, policy: str | Path | None = None
+        self,
+        experiment: Experiment,
+        strategy: str,
+        seed: int,
+        side: Side,
+        policy: str | Path | None = None,
+        engine: str = AUTO,
     ) -> None:
         self.experiment = experiment
         self.strategy, self.seed, self.side = strategy, seed, side
@@ -151,7 +164,7 @@ class Episode:
         self._config = config
         self._book = exchange_of(config).order_books[SYMBOL]
         self.tape = self._book.tape = MarketTape(self.agent.id)
-        self._kernel = new_kernel(config)
+        self._kernel = new_kernel(config, config["random_state_kernel"], engine)
         order = experiment.order
         self.start = config["start_time"] + order.start
         self.end = self.start + order.window
@@ -179,8 +192,8 @@ class Episode:
         makers = {agent.id for agent in self._config["agents"] if isinstance(agent, AdaptiveMarketMakerAgent)}
         awake = {
             agent_id
-            for _, sender, recipient, _, message in self._kernel.messages
-            if isinstance(message, WakeupMsg | QueryMsg | QueryResponseMsg)
+            for _, sender, recipient, name in self._kernel.pending_messages()
+            if name in KEEPS_MAKERS_ALIVE
             for agent_id in (sender, recipient)
         }
         return len(makers & awake)

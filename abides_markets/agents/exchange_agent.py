@@ -12,6 +12,7 @@ import numpy as np
 
 from abides_core.kernel import Kernel
 from abides_core.message import Message
+from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_markets.agents.financial_agent import FinancialAgent
 from abides_markets.messages.market import MarketClosedMsg
@@ -137,7 +138,7 @@ class ExchangeAgent(FinancialAgent):
         symbols: list[str],
         name: str | None = None,
         type: str | None = None,
-        random_state: np.random.RandomState | None = None,
+        random_state: np.random.RandomState | Seed | None = None,
         book_logging: bool = True,
         book_log_depth: int = 10,
         pipeline_delay: int = 40_000,

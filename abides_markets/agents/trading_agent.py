@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from abides_core.message import Message
+from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_markets.agents.exchange_agent import ExchangeAgent
 from abides_markets.agents.financial_agent import FinancialAgent
@@ -78,7 +79,7 @@ class TradingAgent(FinancialAgent):
         id: int,
         name: str | None = None,
         type: str | None = None,
-        random_state: np.random.RandomState | None = None,
+        random_state: np.random.RandomState | Seed | None = None,
         starting_cash: int = 100_000,
         log_orders: bool | None = False,
     ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from abides_core.message import Message
+from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_markets.agents.trading_agent import TradingAgent
 from abides_markets.messages.query import QuerySpreadResponseMsg
@@ -47,7 +48,7 @@ class ValueAgent(TradingAgent):
         id: int,
         name: str | None = None,
         type: str | None = None,
-        random_state: np.random.RandomState | None = None,
+        random_state: np.random.RandomState | Seed | None = None,
         symbol: str = "IBM",
         starting_cash: int = 100_000,
         sigma_n: float = 10_000,

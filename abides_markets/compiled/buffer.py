@@ -57,9 +57,7 @@ def with_tables(fixed: Buffer, rows: dict[int, int] | None = None) -> Buffer:
     return buffer
 
 
-def _add_free_rows(
-    buffer: Buffer, offset: int, words: int, free: tuple[int, int, int], first: int, end: int
-) -> None:
+def _add_free_rows(buffer: Buffer, offset: int, words: int, free: tuple[int, int, int], first: int, end: int) -> None:
     """Put rows at the head of a free list, the lowest first."""
     head, count, link = free
     base = int(buffer[offset])

@@ -21,12 +21,17 @@ class CompiledEngine:
         """Return what in a configuration the engine does not support, as a noun, or `None` if it runs it."""
         return first_fault(config)
 
-    def run(self, config: dict[str, Any], random_state: np.random.RandomState) -> dict[str, Any]:
-        """Run a configuration to its end; the kernel's stream is not drawn from, as latencies are fixed."""
+    def kernel(self, config: dict[str, Any], random_state: np.random.RandomState) -> Any:
+        """Return a kernel for a configuration, not yet started."""
         kernel: Any = CompiledKernel(config)
         kernel.random_state = random_state
         for agent in kernel.agents:
             agent.kernel = kernel
+        return kernel
+
+    def run(self, config: dict[str, Any], random_state: np.random.RandomState) -> dict[str, Any]:
+        """Run a configuration to its end; the kernel's stream is not drawn from, as latencies are fixed."""
+        kernel = self.kernel(config, random_state)
         end_state: dict[str, Any] = kernel.run()
         from_buffer(kernel.buffer, config)
         _add_results(kernel)

@@ -56,9 +56,7 @@ def handle(b, f, sender, e):  # type: ignore[no-untyped-def]
         bought, sold = volume_since(b, b[NOW] - b[e + DATA])
         _reply(b, sender, VOLUME, bought, sold, 1 if closed else 0, 0)
     elif kind == LIMIT:
-        handle_limit_order(
-            b, sender, b[e + DATA], b[e + DATA + 1], b[e + DATA + 2], b[e + DATA + 3], b[e + DATA + 4]
-        )
+        handle_limit_order(b, sender, b[e + DATA], b[e + DATA + 1], b[e + DATA + 2], b[e + DATA + 3], b[e + DATA + 4])
         note_quotes(b)
         _publish(b, f)
     elif kind == MARKET:

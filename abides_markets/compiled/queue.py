@@ -45,9 +45,7 @@ def _sift_down(b, base, n, position, time, parties, number, event):  # type: ign
             ):
                 child += 1
                 c = r
-        if time < b[c] or (
-            time == b[c] and (parties < b[c + 1] or (parties == b[c + 1] and number < b[c + 2]))
-        ):
+        if time < b[c] or (time == b[c] and (parties < b[c + 1] or (parties == b[c + 1] and number < b[c + 2]))):
             break
         p = base + 4 * position
         b[p] = b[c]
@@ -71,9 +69,7 @@ def push(b, time, parties, number, event):  # type: ignore[no-untyped-def]
     while position > 0:
         parent = (position - 1) >> 1
         q = base + 4 * parent
-        if b[q] < time or (
-            b[q] == time and (b[q + 1] < parties or (b[q + 1] == parties and b[q + 2] < number))
-        ):
+        if b[q] < time or (b[q] == time and (b[q + 1] < parties or (b[q + 1] == parties and b[q + 2] < number))):
             break
         p = base + 4 * position
         b[p] = b[q]

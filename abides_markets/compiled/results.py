@@ -7,6 +7,7 @@ open orders of the built-in agents, …) refuses to be read, rather than look as
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,7 +44,9 @@ class NotKept:
     """Stands where the reference engine would have left something; using it raises `NotKeptError`."""
 
     def _refuse(self, *arguments: Any) -> Any:
-        raise NotKeptError("the compiled engine does not keep this (event logs, agents' orders): use engine='reference'")
+        raise NotKeptError(
+            "the compiled engine does not keep this (event logs, agents' orders): use engine='reference'"
+        )
 
     __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __int__ = __float__ = _refuse
 
@@ -138,8 +141,9 @@ def _fill_oracle(buffer: Buffer, oracle: Any, symbol: str, agents: list[Any]) ->
     q = int(buffer[at.ORACLE])
     oracle.r[symbol] = int(buffer[q + at.Q_TIME]), int(buffer[q + at.Q_VALUE])
     oracle.f_log = NOT_KEPT
+    shock = int(buffer[q + at.Q_SHOCK_TIME])
     oracle.megashocks[symbol] = [
-        {"MegashockTime": int(buffer[q + at.Q_SHOCK_TIME]), "MegashockValue": float(f[q + at.Q_SHOCK_VALUE])}
+        {"MegashockTime": shock if shock < at.NEVER else math.inf, "MegashockValue": float(f[q + at.Q_SHOCK_VALUE])}
     ]
     store(buffer, int(buffer[q + at.Q_STREAM]), oracle.symbols[symbol]["random_state"], draws_normals=True)
     store(buffer, int(buffer[at.MASTER]), oracle.random_state, draws_normals=False)
@@ -227,9 +231,7 @@ def _replay(rows: NDArray[np.int64], book: ReplayedOrderBook) -> OrderBook:
             )  # fmt: skip
             replayed.execute_order(incoming)
             continue
-        order = LimitOrder(
-            row[at.H_AGENT], time, book.symbol, quantity, SIDES[side], price, order_id=row[at.H_ORDER]
-        )
+        order = LimitOrder(row[at.H_AGENT], time, book.symbol, quantity, SIDES[side], price, order_id=row[at.H_ORDER])
         if row[at.H_TYPE] == at.ENTERED:
             replayed.enter_order(order)
         else:

@@ -16,6 +16,7 @@ from abides_markets.agents import MomentumAgent
 from abides_markets.agents import NoiseAgent
 from abides_markets.agents import ValueAgent
 from abides_markets.compiled import layout as at
+from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
@@ -120,6 +121,8 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
         return f"agent {agent.id} with holdings of {', '.join(sorted(agent.holdings))}"
     if type(getattr(agent, "order_size_model", None)) not in (type(None), OrderSizeModel):
         return f"agent {agent.id} with an order size model of type {type(agent.order_size_model).__name__}"
+    if getattr(agent, "poisson_arrival", False) and agent.arrival_rate != agent.wake_up_freq:  # type: ignore[attr-defined]
+        return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
     if isinstance(agent, ValueAgent):
         if not 0 <= agent.kappa < 1:
             return f"agent {agent.id} with kappa={agent.kappa}"
@@ -165,10 +168,14 @@ class _Allocator:
         return start
 
 
-def to_buffer(config: dict[str, Any]) -> Buffer:
+def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = None) -> Buffer:
     """Return the buffer of a market at the moment before its first event.
 
     The configuration must have passed `check_supported`. Its random streams are read, not advanced.
+
+    Args:
+        config: What a `build_config` returned.
+        rows_at_first: Rows of each growing table, by the name of its offset; by default `FIRST_ROWS`.
     """
     prepare()
     agents = config["agents"]
@@ -217,7 +224,10 @@ def to_buffer(config: dict[str, Any]) -> Buffer:
             b[a + at.A_SHARES] = agent.holdings.get(agent.symbol, 0)
             _write_size(b, a, agent)
             WRITERS[_kind(agent)](b, block, agent)
-    return with_tables(b)
+    first = {**(rows_at_first or FIRST_ROWS)}
+    for table in (at.HEAP, at.EVENTS):
+        first[table] = max(first[table], 2 * count + 2)  # every agent's first wake-up, and the close
+    return with_tables(b, first)
 
 
 def _write_exchange(b: Buffer, exchange: ExchangeAgent, config: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from abides_core.streams import Seed
 from abides_core.streams import random_state
 from abides_core.utils import datetime_str_to_ns
 from abides_core.utils import get_wake_time
@@ -146,7 +147,7 @@ def build_config(
             pipeline_delay=0,
             computation_delay=0,
             stream_history=stream_history_length,
-            random_state=random_state(draw_seed()),
+            random_state=Seed(draw_seed()),
             switches=switches,
         )
     ]
@@ -162,7 +163,7 @@ def build_config(
                 wakeup_time=wakeup_time,
                 log_orders=log_orders,
                 order_size_model=order_size_model,
-                random_state=random_state(draw_seed()),
+                random_state=Seed(draw_seed()),
             )
         )
     for _ in range(num_value_agents):
@@ -179,7 +180,7 @@ def build_config(
                 lambda_a=lambda_a,
                 log_orders=log_orders,
                 order_size_model=order_size_model,
-                random_state=random_state(draw_seed()),
+                random_state=Seed(draw_seed()),
             )
         )
     for _ in range(2):
@@ -203,7 +204,7 @@ def build_config(
                 spread_alpha=mm_spread_alpha,
                 backstop_quantity=mm_backstop_quantity,
                 log_orders=log_orders,
-                random_state=random_state(draw_seed()),
+                random_state=Seed(draw_seed()),
                 switches=switches,
             )
         )
@@ -221,7 +222,7 @@ def build_config(
                 poisson_arrival=True,
                 log_orders=log_orders,
                 order_size_model=order_size_model,
-                random_state=random_state(draw_seed()),
+                random_state=Seed(draw_seed()),
             )
         )
 

@@ -111,6 +111,42 @@ def sigmoid(x: float, beta: float) -> float:
     return exponential / (1 + exponential)
 
 
+class LineLatencyModel(LatencyModel):
+    """The time that light takes between agents on a line.
+
+    The matrix of all latencies (10 MB for a thousand agents) is made when it is first asked for.
+
+    Args:
+        random_state: Stream of the positions, from which one uniform value an agent is drawn.
+        agent_count: Number of agents.
+
+    Attributes:
+        positions: Place of each agent, metres.
+    """
+
+    def __init__(self, random_state: np.random.RandomState, agent_count: int) -> None:
+        self.positions = random_state.uniform(low=0, high=LINE_METERS, size=agent_count)
+        super().__init__(random_state, None, latency_model="deterministic")
+        self._places: list[float] = self.positions.tolist()
+
+    @property
+    def min_latency(self) -> Any:
+        """Latencies [sender, recipient], ns; once made, or set, they are what counts."""
+        if self._matrix is None:
+            self._matrix = meters_to_light_ns(np.abs(self.positions[:, None] - self.positions[None, :]))
+        return self._matrix
+
+    @min_latency.setter
+    def min_latency(self, matrix: Any) -> None:
+        self._matrix = matrix
+
+    def get_latency(self, sender_id: int, recipient_id: int) -> float:
+        """Return the latency of one message, ns."""
+        if self._matrix is not None:
+            return self._element(self._matrix, sender_id, recipient_id)  # type: ignore[no-any-return]
+        return int(abs(self._places[sender_id] - self._places[recipient_id]) / LIGHT_METERS_PER_NS)
+
+
 def generate_latency_model(
     agent_count: int,
     latency_type: str = "deterministic",
@@ -131,10 +167,8 @@ def generate_latency_model(
     )
     stream = random_state if random_state is not None else new_random_state(0)
     if latency_type == "deterministic":
-        distances = generate_uniform_random_pairwise_dist_on_line(0, LINE_METERS, agent_count, stream)
-        matrix = meters_to_light_ns(distances)
-    else:
-        matrix = np.zeros((agent_count, agent_count), dtype=np.int64)
+        return LineLatencyModel(stream, agent_count)
+    matrix = np.zeros((agent_count, agent_count), dtype=np.int64)
     return LatencyModel(stream, matrix, latency_model="deterministic", connected=True)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from abides_core.utils import str_to_ns
+from abides_core.abides import new_kernel
 from abides_markets.tape import MarketTape
 from agents import STRATEGIES
 from agents import TWAPAgent
@@ -18,7 +19,6 @@ from agents.execution_agent import Decision
 from agents.execution_agent import ExecutionAgent
 from agents.market import build_market
 from agents.market import exchange_of
-from agents.market import new_kernel
 from agents.views import View
 from analysis.costs import costs_of_fills
 from analysis.records import write_table
@@ -166,7 +166,7 @@ def market_alone(of: Experiment, seed: int) -> tuple[MarketTape, list[dict[str, 
     config = build_market(of.market, seed)
     tape = MarketTape()
     exchange_of(config).order_books[SYMBOL].tape = tape
-    kernel = new_kernel(config)
+    kernel = new_kernel(config, config["random_state_kernel"], "reference")
     kernel.stop_time = config["start_time"] + of.order.start + of.order.window + of.order.settlement
     kernel.initialize()
     kernel.runner()
@@ -180,7 +180,7 @@ def test_an_idle_agent_leaves_the_market_that_it_finds(params: dict[str, int], e
     traded = 0
     for seed in (0, 1, 2):
         tape, holdings = market_alone(of, seed)
-        episode = Episode(of, "idle", seed, "buy")
+        episode = Episode(of, "idle", seed, "buy", engine="reference")
         assert episode.tape.trades == tape.trades
         assert episode.tape.quotes == tape.quotes
         assert [agent.holdings for agent in episode._config["agents"][1:-1]] == holdings

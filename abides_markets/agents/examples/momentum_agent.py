@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from abides_core.message import Message
+from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_core.utils import str_to_ns
 from abides_markets.agents.trading_agent import TradingAgent
@@ -47,7 +48,7 @@ class MomentumAgent(TradingAgent):
         starting_cash: int,
         name: str | None = None,
         type: str | None = None,
-        random_state: np.random.RandomState | None = None,
+        random_state: np.random.RandomState | Seed | None = None,
         min_size: int = 20,
         max_size: int = 50,
         wake_up_freq: str | int = "60s",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from abides_core.message import Message
+from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_core.utils import str_to_ns
 from abides_markets.agents.trading_agent import TradingAgent
@@ -75,7 +76,7 @@ class AdaptiveMarketMakerAgent(TradingAgent):
         starting_cash: int,
         name: str | None = None,
         type: str | None = None,
-        random_state: np.random.RandomState | None = None,
+        random_state: np.random.RandomState | Seed | None = None,
         pov: float = 0.05,
         min_order_size: int = 20,
         window_size: int | str = 5,

@@ -1,0 +1,479 @@
+"""The face that the compiled engine shows to agents in Python: a kernel.
+
+Built-in agents live in the market's buffer. Any other agent runs unchanged: the loop comes back when the next event is
+its own, the event becomes the message that the reference engine would have handed over, and what the agent sends goes
+into the same queue.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from abides_core.agent import Agent
+from abides_core.engines import UnsupportedError
+from abides_core.message import MESSAGE_IDS
+from abides_core.message import Message
+from abides_core.message import MessageBatch
+from abides_core.utils import NanosecondTime
+from abides_core.utils import str_to_ns
+from abides_markets.compiled import layout as at
+from abides_markets.compiled import loop
+from abides_markets.compiled import outside
+from abides_markets.compiled.buffer import Buffer
+from abides_markets.compiled.buffer import floats
+from abides_markets.compiled.buffer import grown
+from abides_markets.compiled.oracle import advance
+from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.results import fill_tape
+from abides_markets.compiled.translate import check_supported
+from abides_markets.compiled.translate import is_built_in
+from abides_markets.compiled.translate import to_buffer
+from abides_markets.messages.market import MarketClosedMsg
+from abides_markets.messages.market import MarketClosePriceMsg
+from abides_markets.messages.market import MarketClosePriceRequestMsg
+from abides_markets.messages.market import MarketHoursMsg
+from abides_markets.messages.market import MarketHoursRequestMsg
+from abides_markets.messages.marketdata import BookImbalanceDataMsg
+from abides_markets.messages.marketdata import BookImbalanceSubReqMsg
+from abides_markets.messages.marketdata import MarketDataEventMsg
+from abides_markets.messages.order import CancelOrderMsg
+from abides_markets.messages.order import LimitOrderMsg
+from abides_markets.messages.order import MarketOrderMsg
+from abides_markets.messages.orderbook import OrderAcceptedMsg
+from abides_markets.messages.orderbook import OrderCancelledMsg
+from abides_markets.messages.orderbook import OrderExecutedMsg
+from abides_markets.messages.query import QueryLastTradeMsg
+from abides_markets.messages.query import QueryLastTradeResponseMsg
+from abides_markets.messages.query import QuerySpreadMsg
+from abides_markets.messages.query import QuerySpreadResponseMsg
+from abides_markets.messages.query import QueryTransactedVolMsg
+from abides_markets.messages.query import QueryTransactedVolResponseMsg
+from abides_markets.orders import ORDER_IDS
+from abides_markets.orders import LimitOrder
+from abides_markets.orders import Order
+from abides_markets.orders import Side
+
+SIDES = (Side.BID, Side.ASK)
+DEEPEST = 2**31
+NAMES = {
+    at.WAKEUP: "WakeupMsg",
+    at.QUERY_SPREAD: "QuerySpreadMsg",
+    at.SPREAD: "QuerySpreadResponseMsg",
+    at.QUERY_VOLUME: "QueryTransactedVolMsg",
+    at.VOLUME: "QueryTransactedVolResponseMsg",
+}
+
+
+class CompiledKernel:
+    """A run of a configuration on the compiled engine.
+
+    Args:
+        config: What a `build_config` returned.
+
+    Raises:
+        UnsupportedError: If the configuration has something that this engine does not run.
+
+    Attributes:
+        buffer: The market.
+        agents: The agents; those of the built-in kinds are filled in at the end of the run.
+        gym_agents: Agents that may interrupt the run for a decision from outside.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        check_supported(config)
+        self.config = config
+        self.agents = config["agents"]
+        self.gym_agents = [
+            agent for agent in self.agents if any(base.__name__ == "CoreGymAgent" for base in type(agent).__bases__)
+        ]
+        assert len(self.gym_agents) <= 1, f"at most one gym agent may take part, got {len(self.gym_agents)}"
+        self.start_time: NanosecondTime = config["start_time"]
+        self.symbol = self.agents[0].symbols[0]
+        self.buffer: Buffer = to_buffer(config)
+        self.oracle = _OracleFace(self, config["custom_properties"]["oracle"])
+        self.custom_state: dict[str, Any] = {}
+        self.summary_log: list[dict[str, Any]] = []
+        self.mean_result_by_agent_type: dict[str, float] = defaultdict(int)
+        self.agent_count_by_type: dict[str, int] = defaultdict(int)
+        self.skip_log = True
+        self._started = datetime.datetime.now()
+        self._ids_by_type: dict[type, list[int]] = {}
+        self._orders: dict[int, Order] = {}
+        self._records: dict[int, int] = {}
+        self._send: dict[type, Callable[[int, Any, int], None]] = {
+            MarketHoursRequestMsg: self._send_plain(at.HOURS_REQUEST, lambda m: 0),
+            MarketClosePriceRequestMsg: self._send_plain(at.CLOSE_PRICE_REQUEST, lambda m: 0),
+            QueryLastTradeMsg: self._send_plain(at.QUERY_LAST_TRADE, lambda m: 0),
+            QuerySpreadMsg: self._send_plain(at.QUERY_SPREAD, lambda m: min(m.depth, DEEPEST)),
+            QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, lambda m: str_to_ns(m.lookback_period)),
+            BookImbalanceSubReqMsg: self._send_plain(at.SUBSCRIBE, _threshold_bits),
+            CancelOrderMsg: self._send_cancel,
+            LimitOrderMsg: self._send_order,
+            MarketOrderMsg: self._send_order,
+            MessageBatch: self._send_batch,
+        }
+        self._build: dict[int, Callable[[list[int], int], Message]] = {
+            at.HOURS: lambda d, e: MarketHoursMsg(int(self.buffer[at.OPEN]), int(self.buffer[at.CLOSE])),
+            at.CLOSE_PRICE: lambda d, e: MarketClosePriceMsg({self.symbol: d[0]}),
+            at.MARKET_CLOSED: lambda d, e: MarketClosedMsg(),
+            at.SPREAD: self._spread,
+            at.VOLUME: lambda d, e: QueryTransactedVolResponseMsg(self.symbol, bool(d[2]), d[0], d[1]),
+            at.LAST_TRADE_REPLY: lambda d, e: QueryLastTradeResponseMsg(self.symbol, bool(d[1]), d[0]),
+            at.ACCEPTED: lambda d, e: OrderAcceptedMsg(self._order(d)),  # type: ignore[arg-type]
+            at.EXECUTED: lambda d, e: OrderExecutedMsg(self._order(d, fill_price=d[4])),
+            at.CANCELLED: lambda d, e: OrderCancelledMsg(self._order(d)),
+            at.IMBALANCE_START: lambda d, e: self._imbalance(d, e, MarketDataEventMsg.Stage.START),
+            at.IMBALANCE_FINISH: lambda d, e: self._imbalance(d, e, MarketDataEventMsg.Stage.FINISH),
+        }
+
+    # Clock
+
+    @property
+    def current_time(self) -> NanosecondTime:
+        """Simulated time, ns since the epoch."""
+        return int(self.buffer[at.NOW])
+
+    @property
+    def stop_time(self) -> NanosecondTime:
+        """Last instant of the run."""
+        return int(self.buffer[at.STOP])
+
+    @stop_time.setter
+    def stop_time(self, time: NanosecondTime) -> None:
+        self.buffer[at.STOP] = time
+
+    @property
+    def ttl_messages(self) -> int:
+        """Entries taken from the queue so far, re-queued ones included."""
+        return int(self.buffer[at.POPS])
+
+    # Phases of a run
+
+    def run(self) -> dict[str, Any]:
+        """Run from start to end and return the end state."""
+        self.initialize()
+        self.runner()
+        return self.terminate()
+
+    def initialize(self) -> None:
+        """Queue the first wake-ups, and let the agents in Python prepare themselves."""
+        outside_ids = MESSAGE_IDS.value, ORDER_IDS.value
+        wake_at(self.buffer, 0, self.buffer[at.CLOSE])
+        for agent in self.agents:
+            if not is_built_in(agent):
+                self._call(agent.kernel_initializing, self)
+        for agent in self.agents:
+            if is_built_in(agent):
+                wake_at(self.buffer, agent.id, self.start_time)
+            else:
+                self._call(agent.kernel_starting, self.start_time)
+        MESSAGE_IDS.value, ORDER_IDS.value = outside_ids
+
+    def runner(self, agent_actions: tuple[Any, Any] | None = None) -> dict[str, Any]:
+        """Dispatch events until the end of the simulation or until a gym agent asks for a decision; see `Kernel`."""
+        outside_ids = MESSAGE_IDS.value, ORDER_IDS.value
+        try:
+            if agent_actions is not None:
+                agent, actions = agent_actions
+                self._call(agent.apply_actions, actions)
+            interrupt = self._dispatch()
+            if interrupt is not None:
+                return {"done": False, "result": interrupt}
+            self._fill_in_book()
+            if self.gym_agents:
+                self.gym_agents[0].update_raw_state()
+                return {"done": True, "result": self.gym_agents[0].get_raw_state()}
+            return {"done": True, "result": None}
+        finally:
+            MESSAGE_IDS.value, ORDER_IDS.value = outside_ids
+
+    def _fill_in_book(self) -> None:
+        """Leave on the exchange's book what its readers look for after a run: the tape and what was discarded."""
+        book = self.agents[0].order_books[self.symbol]
+        book.discarded = int(self.buffer[at.DISCARDED])
+        if book.tape is not None:
+            fill_tape(self.buffer, book.tape)
+
+    def _dispatch(self) -> Any:
+        gym_id = self.gym_agents[0].id if self.gym_agents else at.NONE
+        while True:
+            status = loop.run(self.buffer)
+            if status == loop.FULL:
+                self.buffer = grown(self.buffer)
+            elif status == loop.FINISHED:
+                return None
+            else:
+                recipient, result = self._deliver()
+                if result is not None and recipient == gym_id:
+                    return result
+
+    def _deliver(self) -> tuple[int, Any]:
+        """Hand the waiting event to its agent in Python."""
+        b = self.buffer
+        e, sender, recipient, number = b[at.OUT_EVENT : at.OUT_ID + 1].tolist()
+        kind = int(b[e])
+        agent = self.agents[recipient]
+        now = int(b[at.NOW])
+        if kind == at.WAKEUP:
+            outside.take_out(b)
+            result = self._call(agent.wakeup, now)
+        else:
+            message = self._build[kind](b[e + at.DATA : e + at.EVENT_WORDS].tolist(), e)
+            message.message_id = number
+            outside.take_out(b)
+            result = self._call(agent.receive_message, now, sender, message)
+        outside.settle(self.buffer, kind == at.WAKEUP)
+        return recipient, result
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call an agent's method with the run's own message and order numbers in place."""
+        MESSAGE_IDS.value = int(self.buffer[at.NEXT_MESSAGE])
+        ORDER_IDS.value = int(self.buffer[at.NEXT_ORDER])
+        try:
+            return function(*arguments)
+        finally:
+            self.buffer[at.NEXT_MESSAGE] = MESSAGE_IDS.value
+            self.buffer[at.NEXT_ORDER] = ORDER_IDS.value
+
+    def terminate(self) -> dict[str, Any]:
+        """Let the agents in Python finish, fill in the others, and return the end state."""
+        self._fill_in()
+        for agent in self.agents:
+            if not is_built_in(agent):
+                self._call(agent.kernel_stopping)
+        for agent in self.agents:
+            if not is_built_in(agent):
+                self._call(agent.kernel_terminating)
+        rows = self.buffer[at.AGENTS] + np.arange(len(self.agents)) * at.AGENT_WORDS
+        self.custom_state["kernel_event_queue_elapsed_wallclock"] = datetime.datetime.now() - self._started
+        self.custom_state["kernel_slowest_agent_finish_time"] = int(self.buffer[rows + at.A_FREE].max())
+        self.custom_state["agents"] = self.agents
+        return self.custom_state
+
+    def _fill_in(self) -> None:
+        """Leave the built-in agents with the cash and shares that they have in the buffer."""
+        rows = self.buffer[self._row(0) : self._row(len(self.agents))].reshape(-1, at.AGENT_WORDS)
+        cash, shares = rows[:, at.A_CASH].tolist(), rows[:, at.A_SHARES].tolist()
+        for agent in self.agents[1:]:
+            if is_built_in(agent):
+                agent.holdings = {"CASH": cash[agent.id]}
+                if shares[agent.id]:
+                    agent.holdings[self.symbol] = shares[agent.id]
+
+    # Services for agents
+
+    def send_message(self, sender_id: int, recipient_id: int, message: Message, delay: int = 0) -> None:
+        """Queue a message to the exchange.
+
+        Raises:
+            UnsupportedError: If it is for another agent, or of a kind that the compiled exchange does not know.
+        """
+        if recipient_id != 0:
+            raise _unsupported(f"a message from agent {sender_id} to agent {recipient_id}")
+        handler = self._send.get(type(message))
+        if handler is None:
+            raise _unsupported(f"a {message.type()} from agent {sender_id}")
+        symbol = getattr(message, "symbol", self.symbol)
+        if symbol != self.symbol:
+            raise _unsupported(f"a {message.type()} about {symbol!r}")
+        self._make_room(1)
+        handler(sender_id, message, delay)
+
+    def set_wakeup(self, sender_id: int, requested_time: NanosecondTime | None = None) -> None:
+        """Queue a wake-up of an agent for itself.
+
+        Raises:
+            ValueError: If the time lies in the past.
+        """
+        now = self.current_time
+        time = now + 1 if requested_time is None else requested_time
+        if time < now:
+            raise ValueError(
+                f"agent {sender_id} asked for a wake-up in the past: requested_time={time}, current_time={now}"
+            )
+        self._make_room(1)
+        outside.queue_wake(self.buffer, sender_id, time, MESSAGE_IDS.next())
+
+    def get_agent_compute_delay(self, sender_id: int) -> int:
+        """Return the time that an activation of the agent takes, ns."""
+        return int(self.buffer[self._row(sender_id) + at.A_DELAY])
+
+    def set_agent_compute_delay(self, sender_id: int, requested_delay: int) -> None:
+        """Set the time that an activation of the agent takes, ns; in force at once."""
+        self.buffer[self._row(sender_id) + at.A_DELAY] = _whole_delay(requested_delay)
+
+    def delay_agent(self, sender_id: int, additional_delay: int) -> None:
+        """Add to the delay of the activation in progress, ns."""
+        self.buffer[at.EXTRA_DELAY] += _whole_delay(additional_delay)
+
+    def find_agents_by_type(self, agent_type: type[Agent]) -> list[int]:
+        """Return the ids of the agents that are instances of a class, in order."""
+        if agent_type not in self._ids_by_type:
+            self._ids_by_type[agent_type] = [agent.id for agent in self.agents if isinstance(agent, agent_type)]
+        return list(self._ids_by_type[agent_type])
+
+    def append_summary_log(self, sender_id: int, event_type: str, event: Any) -> None:
+        """Add an event to the summary of the run."""
+        strategy = self.agents[sender_id].type
+        self.summary_log.append(
+            {"AgentID": sender_id, "AgentStrategy": strategy, "EventType": event_type, "Event": event}
+        )
+
+    def write_log(self, sender_id: int, df_log: Any, filename: str | None = None) -> None:
+        """Write nothing: runs on this engine keep no logs."""
+
+    def update_agent_state(self, agent_id: int, state: Any) -> None:
+        """Set an agent's entry in the end state."""
+        self.custom_state.setdefault("agent_state", {})[agent_id] = state
+
+    def pending_messages(self) -> list[tuple[NanosecondTime, int, int, str]]:
+        """Return time, sender, recipient and class name of what waits in the queue; names of the kinds in `NAMES`."""
+        b = self.buffer
+        start = int(b[at.HEAP])
+        rows = b[start : start + int(b[at.HEAP_COUNT]) * at.HEAP_WORDS].reshape(-1, at.HEAP_WORDS)
+        kinds = b[b[at.EVENTS] + rows[:, at.HEAP_EVENT] * at.EVENT_WORDS]
+        parties = rows[:, at.HEAP_PARTIES]
+        recipients = parties & ((1 << at.PARTY_BITS) - 1)
+        return [
+            (time, sender, recipient, NAMES.get(kind, "Message"))
+            for time, sender, recipient, kind in zip(
+                rows[:, at.HEAP_TIME].tolist(),
+                (parties >> at.PARTY_BITS).tolist(),
+                recipients.tolist(),
+                kinds.tolist(),
+                strict=True,
+            )
+        ]
+
+    def _row(self, agent_id: int) -> int:
+        return int(self.buffer[at.AGENTS]) + agent_id * at.AGENT_WORDS
+
+    def _make_room(self, orders: int) -> None:
+        """Enlarge the tables if so many orders might not fit."""
+        b = self.buffer
+        while min(b[at.EVENT_FREE_COUNT], b[at.RECORD_FREE_COUNT], b[at.HEAP_ROWS] - b[at.HEAP_COUNT]) < orders + 2:
+            b = self.buffer = grown(b)
+        if orders > b[at.LADDER]:
+            b[at.LADDER] = orders
+
+    # From messages to events
+
+    def _send_plain(self, kind: int, value: Callable[[Any], int]) -> Callable[[int, Any, int], None]:
+        def send(sender_id: int, message: Message, delay: int) -> None:
+            if kind == at.CLOSE_PRICE_REQUEST and self.buffer[at.CLOSER_COUNT] >= len(self.agents):
+                raise _unsupported(f"more than one {message.type()} from an agent")
+            if kind == at.SUBSCRIBE and message.cancel:  # type: ignore[attr-defined]
+                raise _unsupported("the end of a subscription")
+            outside.queue_message(self.buffer, sender_id, message.message_id, delay, kind, value(message), 0)
+
+        return send
+
+    def _send_order(self, sender_id: int, message: LimitOrderMsg | MarketOrderMsg, delay: int) -> None:
+        kind, order_id, side, quantity, price, _ = self._encode(message)
+        self._records[order_id] = outside.queue_order(
+            self.buffer, sender_id, message.message_id, delay, kind, order_id, side, quantity, price
+        )
+
+    def _send_cancel(self, sender_id: int, message: CancelOrderMsg, delay: int) -> None:
+        _, order_id, record, *_ = self._encode(message)
+        outside.queue_message(self.buffer, sender_id, message.message_id, delay, at.CANCEL, record, order_id)
+
+    def _send_batch(self, sender_id: int, message: MessageBatch, delay: int) -> None:
+        parts = np.array([self._encode(part) for part in message.messages], dtype=np.int64)
+        self._make_room(len(parts))
+        outside.queue_batch(self.buffer, sender_id, message.message_id, delay, parts)
+        for kind, order_id, _, _, _, record in parts.tolist():
+            if kind != at.CANCEL:
+                self._records[order_id] = record
+
+    def _encode(self, message: Any) -> tuple[int, int, int, int, int, int]:
+        """Return kind, order id, side (of a cancellation, the record), quantity, price, and room for the record."""
+        if not isinstance(message, LimitOrderMsg | MarketOrderMsg | CancelOrderMsg):
+            raise _unsupported(f"a {message.type()} in a batch")
+        order = message.order
+        _check_order(order, self.symbol)
+        if isinstance(message, CancelOrderMsg):
+            record = self._records.get(order.order_id, 0)
+            r = int(self.buffer[at.RECORDS]) + record * at.RECORD_WORDS
+            same = self.buffer[r + at.R_PRICE] == order.limit_price and SIDES[self.buffer[r + at.R_SIDE]] is order.side
+            return at.CANCEL, order.order_id if same else at.NONE - 1, record, 0, 0, 0
+        self._orders[order.order_id] = order.copy()
+        price = order.limit_price if isinstance(order, LimitOrder) else at.NONE
+        kind = at.LIMIT if isinstance(order, LimitOrder) else at.MARKET
+        return kind, order.order_id, SIDES.index(order.side), int(order.quantity), int(price), 0
+
+    # From events to messages
+
+    def _order(self, data: list[int], fill_price: int | None = None) -> Order:
+        order = self._orders[data[1]].copy()
+        order.quantity = data[3]
+        order.fill_price = fill_price
+        return order
+
+    def _spread(self, data: list[int], e: int) -> QuerySpreadResponseMsg:
+        start, last_trade, bids, asks, closed, depth = data
+        first = int(self.buffer[at.SNAPSHOTS]) + start * at.SNAPSHOT_WORDS
+        rows = self.buffer[first : first + (bids + asks) * at.SNAPSHOT_WORDS].tolist()
+        levels = list(zip(rows[::2], rows[1::2], strict=True))
+        return QuerySpreadResponseMsg(self.symbol, bool(closed), depth, levels[:bids], levels[bids:], last_trade)
+
+    def _imbalance(self, data: list[int], e: int, stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:
+        imbalance = float(floats(self.buffer)[e + at.DATA + 1])
+        side = SIDES[data[2]] if data[2] >= 0 else None
+        return BookImbalanceDataMsg(self.symbol, data[0], data[3], stage, imbalance, side)
+
+
+class _OracleFace:
+    """The oracle as agents in Python see it: its state lies in the buffer."""
+
+    def __init__(self, kernel: CompiledKernel, oracle: Any) -> None:
+        self._kernel = kernel
+        self._oracle = oracle
+
+    def get_daily_open_price(self, symbol: str, mkt_open: NanosecondTime, cents: bool = True) -> int:
+        """Return the price at the open, cents."""
+        return int(self._oracle.get_daily_open_price(symbol, mkt_open, cents))
+
+    def observe_price(
+        self, symbol: str, current_time: NanosecondTime, random_state: np.random.RandomState, sigma_n: float = 1000
+    ) -> int:
+        """Return an observation of the value, cents, with noise of variance `sigma_n`."""
+        b = self._kernel.buffer
+        value = int(advance(b, b.view(np.float64), b.view(np.uint32), current_time))
+        if sigma_n == 0:
+            return value
+        return round(random_state.normal(loc=value, scale=float(np.sqrt(sigma_n))))
+
+
+def _check_order(order: Order, symbol: str) -> None:
+    if order.symbol != symbol:
+        raise _unsupported(f"an order for {order.symbol!r}")
+    if order.quantity <= 0 or int(order.quantity) != order.quantity:
+        raise _unsupported(f"an order of {order.quantity!r} shares")
+    if order.tag is not None and str(order.tag).startswith("MR_preprocess"):
+        raise _unsupported(f"an order with the tag {order.tag!r}")
+    if isinstance(order, LimitOrder):
+        for flag in ("is_hidden", "is_price_to_comply", "insert_by_id", "is_post_only"):
+            if getattr(order, flag):
+                raise _unsupported(f"an order with {flag}")
+        if order.limit_price < 0 or int(order.limit_price) != order.limit_price:
+            raise _unsupported(f"a limit price of {order.limit_price!r}")
+
+
+def _threshold_bits(message: BookImbalanceSubReqMsg) -> int:
+    return int(np.float64(message.min_imbalance).view(np.int64))
+
+
+def _unsupported(what: str) -> UnsupportedError:
+    return UnsupportedError(f"the compiled engine does not support {what}: use engine='reference'")
+
+
+def _whole_delay(delay: int) -> int:
+    if int(delay) != delay or delay < 0:
+        raise ValueError(f"a delay is a whole number of ns and not negative, got {delay!r}")
+    return int(delay)

@@ -1,0 +1,98 @@
+"""What agents in Python do to a market's buffer between two calls of the event loop."""
+
+from __future__ import annotations
+
+from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.queue import agent_row
+from abides_markets.compiled.queue import free_event
+from abides_markets.compiled.queue import new_event
+from abides_markets.compiled.queue import push
+from abides_markets.compiled.queue import send
+from abides_markets.compiled.traders import add_record
+
+
+@compiled
+def queue_wake(b, agent, time, number):  # type: ignore[no-untyped-def]
+    """Queue a wake-up with a message id taken outside."""
+    e = new_event(b, WAKEUP)
+    push(b, time, (agent << PARTY_BITS) | agent, number, (e - b[EVENTS]) // EVENT_WORDS)
+
+
+@compiled
+def queue_message(b, agent, number, delay, kind, first, second):  # type: ignore[no-untyped-def]
+    """Queue a message to the exchange that says two values."""
+    e = new_event(b, kind)
+    b[e + DATA] = first
+    b[e + DATA + 1] = second
+    send(b, agent, 0, e, number, delay)
+
+
+@compiled
+def _order_event(b, agent, kind, order, side, quantity, price):  # type: ignore[no-untyped-def]
+    slot = add_record(b, agent, order, side, quantity, price)
+    e = new_event(b, kind)
+    b[e + DATA] = slot
+    b[e + DATA + 1] = order
+    b[e + DATA + 2] = side
+    b[e + DATA + 3] = quantity
+    b[e + DATA + 4] = price
+    return e, slot
+
+
+@compiled
+def queue_order(b, agent, number, delay, kind, order, side, quantity, price):  # type: ignore[no-untyped-def]
+    """Queue a limit or market order; return the index of its record."""
+    e, slot = _order_event(b, agent, kind, order, side, quantity, price)
+    send(b, agent, 0, e, number, delay)
+    return slot
+
+
+@compiled
+def queue_batch(b, agent, number, delay, parts):  # type: ignore[no-untyped-def]
+    """Queue several requests as one message.
+
+    Args:
+        parts: Rows of kind, order id, side, quantity and price; of a cancellation, kind, order id and record. The index
+            of each order's record is written into the sixth column.
+    """
+    first = NONE
+    last = NONE
+    for i in range(parts.shape[0]):
+        if parts[i, 0] == CANCEL:
+            e = new_event(b, CANCEL)
+            b[e + DATA] = parts[i, 2]
+            b[e + DATA + 1] = parts[i, 1]
+        else:
+            e, slot = _order_event(b, agent, parts[i, 0], parts[i, 1], parts[i, 2], parts[i, 3], parts[i, 4])
+            parts[i, 5] = slot
+        index = (e - b[EVENTS]) // EVENT_WORDS
+        if first < 0:
+            first = index
+        else:
+            b[b[EVENTS] + last * EVENT_WORDS + LINK] = index
+        last = index
+    batch = new_event(b, BATCH)
+    b[batch + DATA] = first
+    send(b, agent, 0, batch, number, delay)
+
+
+@compiled
+def take_out(b):  # type: ignore[no-untyped-def]
+    """Give back the event that waits for Python, once it has been read."""
+    e = b[OUT_EVENT]
+    if b[e + KIND] == SPREAD:
+        b[SNAPSHOT_LIVE] -= 1
+        if b[SNAPSHOT_LIVE] == 0:
+            b[SNAPSHOT_USED] = 0
+    free_event(b, e)
+
+
+@compiled
+def settle(b, woken):  # type: ignore[no-untyped-def]
+    """Charge an agent in Python for the activation that has just ended."""
+    a = agent_row(b, b[OUT_RECIPIENT])
+    if woken:
+        b[a + A_FREE] = b[NOW] + b[a + A_DELAY] + b[EXTRA_DELAY]
+    else:
+        b[a + A_FREE] += b[EXTRA_DELAY]
