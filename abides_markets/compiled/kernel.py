@@ -182,9 +182,9 @@ class CompiledKernel:
                 agent, actions = agent_actions
                 self._call(agent.apply_actions, actions)
             interrupt = self._dispatch()
+            self._fill_in_book()
             if interrupt is not None:
                 return {"done": False, "result": interrupt}
-            self._fill_in_book()
             if self.gym_agents:
                 self.gym_agents[0].update_raw_state()
                 return {"done": True, "result": self.gym_agents[0].get_raw_state()}
@@ -193,7 +193,7 @@ class CompiledKernel:
             MESSAGE_IDS.value, ORDER_IDS.value = outside_ids
 
     def _fill_in_book(self) -> None:
-        """Leave on the exchange's book what its readers look for after a run: the tape and what was discarded."""
+        """Leave on the exchange's book what its readers look for between two calls: the tape and what was discarded."""
         book = self.agents[0].order_books[self.symbol]
         book.discarded = int(self.buffer[at.DISCARDED])
         if book.tape is not None:
