@@ -102,7 +102,7 @@ def test_import_contracts_hold() -> None:
 
 
 def test_simulator_installs_without_the_harness() -> None:
-    assert set(requirements()) == {"gymnasium", "numpy", "pandas"}
+    assert set(requirements()) == {"gymnasium", "llvmlite", "numba", "numpy", "pandas"}
 
 
 def test_simulator_imports_only_what_it_declares() -> None:

@@ -72,9 +72,16 @@ def _add_free_rows(buffer: Buffer, offset: int, words: int, free: tuple[int, int
 
 
 def grown(buffer: Buffer) -> Buffer:
-    """Return a copy of a market's buffer with every table twice as long."""
+    """Return a copy of a market's buffer with more room: every table that is more than half full is twice as long.
+
+    If there is none, the shortest tables are: whoever calls this until there is room gets there, and no table becomes
+    much longer than it must because another one is full.
+    """
     fixed = int(buffer[at.FIXED_END])
-    rows = {offset: 2 * int(buffer[total]) for offset, total, *_ in GROWING}
+    rows = {offset: int(buffer[total]) for offset, total, *_ in GROWING}
+    full = [offset for offset in rows if 2 * _used(buffer, offset) > rows[offset]]
+    for offset in full or [offset for offset in rows if rows[offset] == min(rows.values())]:
+        rows[offset] *= 2
     larger = with_tables(buffer[:fixed], rows)
     for offset, total, words, copies, free in GROWING:
         old = int(buffer[total])
@@ -83,8 +90,26 @@ def grown(buffer: Buffer) -> Buffer:
             larger[target : target + old * words] = buffer[source : source + old * words]
         if free is not None:
             larger[free[0]], larger[free[1]] = buffer[free[0]], buffer[free[1]]
-            _add_free_rows(larger, offset, words, free, old, 2 * old)
+            if rows[offset] > old:
+                _add_free_rows(larger, offset, words, free, old, rows[offset])
     return larger
+
+
+def _used(buffer: Buffer, offset: int) -> int:
+    """Return how many rows of a table are in use, of two copies in the fuller one."""
+    counts = {
+        at.HEAP: at.HEAP_COUNT,
+        at.HISTORY: at.HISTORY_COUNT,
+        at.QUOTES: at.QUOTE_COUNT,
+        at.SNAPSHOTS: at.SNAPSHOT_USED,
+    }
+    if offset in counts:
+        return int(buffer[counts[offset]])
+    if offset == at.LEVELS:
+        return int(max(buffer[at.LEVEL_COUNT : at.LEVEL_COUNT + 2]))
+    total, free = next((total, free) for name, total, _, _, free in GROWING if name == offset)
+    assert free is not None
+    return int(buffer[total] - buffer[free[1]])
 
 
 def floats(buffer: Buffer) -> Any:

@@ -21,7 +21,6 @@ from abides_markets.agents import ValueAgent
 from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
-from abides_markets.compiled.oracle import advance
 from abides_markets.compiled.random_states import Stored
 from abides_markets.compiled.random_states import store
 from abides_markets.compiled.translate import DRAWS_NORMALS
@@ -132,12 +131,10 @@ def _fill_agent(buffer: Buffer, agent: Any, row: list[int], exchange: ExchangeAg
 
 
 def _fill_oracle(buffer: Buffer, oracle: Any, symbol: str, agents: list[Any]) -> None:
-    """Let the value traders look at the fundamental once more, as they do at the end of a run, and fill in the rest."""
-    f, u = floats(buffer), buffer.view(np.uint32)
+    f = floats(buffer)
     for agent in agents:
         if type(agent) is ValueAgent:
             agent.oracle = oracle
-            advance(buffer, f, u, agent.current_time)
     q = int(buffer[at.ORACLE])
     oracle.r[symbol] = int(buffer[q + at.Q_TIME]), int(buffer[q + at.Q_VALUE])
     oracle.f_log = NOT_KEPT

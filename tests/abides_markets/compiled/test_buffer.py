@@ -1,0 +1,77 @@
+"""Tables grow, and where they begin makes no difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from abides_markets.compiled import engine
+from abides_markets.compiled import kernel
+from abides_markets.compiled import layout as at
+from abides_markets.compiled.buffer import FIRST_ROWS
+from abides_markets.compiled.buffer import GROWING
+from abides_markets.compiled.buffer import grown
+from abides_markets.compiled.translate import to_buffer
+from abides_markets.switches import Switches
+from tests.abides_markets.compiled.worlds import assert_same
+from tests.abides_markets.compiled.worlds import build
+from tests.abides_markets.compiled.worlds import left_by
+
+
+@pytest.mark.parametrize("rows", [{**dict.fromkeys(FIRST_ROWS, 1)}, {**dict.fromkeys(FIRST_ROWS, 40_000)}])
+@pytest.mark.parametrize("parameters", [{}, {"mm_num_ticks": 100, "mm_wake_up_freq": "5s", "end_time": "09:31:00"}])
+def test_where_tables_begin_changes_nothing(
+    rows: dict[int, int], parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = left_by(build(4, switches=Switches(makers_requote=True), **parameters), "reference")
+    growths = []
+    monkeypatch.setattr(kernel, "to_buffer", lambda config: to_buffer(config, rows))
+    monkeypatch.setattr(kernel, "grown", lambda buffer: growths.append(len(buffer)) or grown(buffer))
+    assert_same([expected, left_by(build(4, switches=Switches(makers_requote=True), **parameters), "compiled")])
+    assert growths or min(rows.values()) > 1
+
+
+@pytest.mark.parametrize("offset", FIRST_ROWS)
+def test_each_table_alone_begins_small(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = left_by(build(5), "compiled")
+    rows = {**dict.fromkeys(FIRST_ROWS, 20_000), offset: 1}
+    monkeypatch.setattr(kernel, "to_buffer", lambda config: to_buffer(config, rows))
+    assert_same([expected, left_by(build(5), "compiled")])
+
+
+def test_growing_keeps_every_row_and_frees_the_new_ones() -> None:
+    market = engine.CompiledKernel(build(1, end_time="09:31:00"))
+    market.run()
+    before = market.buffer
+    after = grown(before)
+    assert (after[: at.HEAP] == before[: at.HEAP]).all()
+    grew = 0
+    for offset, total, words, copies, free in GROWING:
+        added = int(after[total] - before[total])
+        assert added in (0, before[total])
+        grew += added > 0
+        for copy in range(copies):
+            old, new = int(before[offset + copy]), int(after[offset + copy])
+            used = slice(None) if free is None else _taken(before, offset, words, free, int(before[total]))
+            size = int(before[total]) * words
+            rows = before[old : old + size].reshape(-1, words), after[new : new + size].reshape(-1, words)
+            assert (rows[0][used] == rows[1][used]).all()
+        if free is not None:
+            assert after[free[1]] == before[free[1]] + added
+            assert len(_free(after, offset, words, free)) == after[free[1]]
+    assert grew
+
+
+def _free(buffer: Any, offset: int, words: int, free: tuple[int, int, int]) -> list[int]:
+    slots = []
+    slot = int(buffer[free[0]])
+    while slot != at.NONE:
+        slots.append(slot)
+        slot = int(buffer[buffer[offset] + slot * words + free[2]])
+    return slots
+
+
+def _taken(buffer: Any, offset: int, words: int, free: tuple[int, int, int], total: int) -> Any:
+    return np.setdiff1d(np.arange(total), _free(buffer, offset, words, free))

@@ -1,0 +1,83 @@
+"""The cache of compiled code: what names it, who says that it is made."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from abides_markets.compiled import jit
+from abides_markets.compiled import warm
+
+ROOT = Path(jit.__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", ["book.py", "layout.py", "jit.py"])
+def test_the_folder_changes_with_every_source(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / "compiled"
+    shutil.copytree(jit.SOURCES, copy)
+    before = jit.cache_folder(copy)
+    assert before == jit.cache_folder()
+    source = copy / name
+    source.write_text(source.read_text() + "\n")
+    assert jit.cache_folder(copy) != before
+
+
+@pytest.mark.parametrize("module", [numba, np])
+def test_the_folder_changes_with_the_versions(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = jit.cache_folder()
+    monkeypatch.setattr(module, "__version__", "0.0.0")
+    assert jit.cache_folder() != before
+
+
+def test_modules_said_to_hold_nothing_compiled_do_not() -> None:
+    others = {path.stem for path in jit.SOURCES.glob("*.py")} - set(jit.NOT_COMPILED)
+    for name in jit.NOT_COMPILED:
+        source = (jit.SOURCES / f"{name}.py").read_text()
+        assert "@compiled" not in source
+    for name in others:
+        for node in ast.walk(ast.parse((jit.SOURCES / f"{name}.py").read_text())):
+            imported = node.module.split(".")[-1] if isinstance(node, ast.ImportFrom) and node.module else ""
+            assert imported not in jit.NOT_COMPILED, name
+
+
+def test_a_folder_that_cannot_be_written_is_replaced(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert jit._writable(blocked / "folder") != blocked / "folder"
+    assert jit._writable(tmp_path / "folder") == tmp_path / "folder"
+
+
+def test_importing_the_market_does_not_load_numba() -> None:
+    code = "import sys, abides_markets.configs.rmsc04; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_warm_cache_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    warm.prepare()
+    capfd.readouterr()
+    code = "from abides_markets.compiled import warm; warm.prepare()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.slow
+def test_processes_that_start_together_compile_once_and_say_so_once(tmp_path: Path) -> None:
+    code = "from abides_markets.compiled import warm; warm.prepare()"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = "".join(process.communicate()[1] for process in running)
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert said.startswith("compiling the market engine")
+    assert len(said.splitlines()) == 1
