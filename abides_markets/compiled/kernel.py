@@ -10,6 +10,8 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from abides_core.message import Message
 from abides_core.message import MessageBatch
 from abides_core.utils import NanosecondTime
 from abides_core.utils import str_to_ns
+from abides_markets.agents import ValueAgent
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import loop
 from abides_markets.compiled import outside
@@ -59,7 +62,9 @@ from abides_markets.orders import Order
 from abides_markets.orders import Side
 
 SIDES = (Side.BID, Side.ASK)
-DEEPEST = 2**31
+DEEPEST = 2**63 - 1
+LARGEST = 2**31
+"""Shares of an order and its limit price, cents: values beyond would overflow what is added up from them."""
 NAMES = {
     at.WAKEUP: "WakeupMsg",
     at.QUERY_SPREAD: "QuerySpreadMsg",
@@ -96,6 +101,9 @@ class CompiledKernel:
         self.symbol = self.agents[0].symbols[0]
         self.buffer: Buffer = to_buffer(config)
         self.oracle = _OracleFace(self, config["custom_properties"]["oracle"])
+        for name, value in config["custom_properties"].items():
+            if name != "oracle":
+                setattr(self, name, value)
         self.custom_state: dict[str, Any] = {}
         self.summary_log: list[dict[str, Any]] = []
         self.mean_result_by_agent_type: dict[str, float] = defaultdict(int)
@@ -105,11 +113,12 @@ class CompiledKernel:
         self._ids_by_type: dict[type, list[int]] = {}
         self._orders: dict[int, Order] = {}
         self._records: dict[int, int] = {}
+        self._standing: set[tuple[int, int]] = set()
         self._send: dict[type, Callable[[int, Any, int], None]] = {
             MarketHoursRequestMsg: self._send_plain(at.HOURS_REQUEST, lambda m: 0),
             MarketClosePriceRequestMsg: self._send_plain(at.CLOSE_PRICE_REQUEST, lambda m: 0),
             QueryLastTradeMsg: self._send_plain(at.QUERY_LAST_TRADE, lambda m: 0),
-            QuerySpreadMsg: self._send_plain(at.QUERY_SPREAD, lambda m: min(m.depth, DEEPEST)),
+            QuerySpreadMsg: self._send_plain(at.QUERY_SPREAD, _depth),
             QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, lambda m: str_to_ns(m.lookback_period)),
             BookImbalanceSubReqMsg: self._send_plain(at.SUBSCRIBE, _threshold_bits),
             CancelOrderMsg: self._send_cancel,
@@ -162,35 +171,31 @@ class CompiledKernel:
 
     def initialize(self) -> None:
         """Queue the first wake-ups, and let the agents in Python prepare themselves."""
-        outside_ids = MESSAGE_IDS.value, ORDER_IDS.value
-        wake_at(self.buffer, 0, self.buffer[at.CLOSE])
-        for agent in self.agents:
-            if not is_built_in(agent):
-                self._call(agent.kernel_initializing, self)
-        for agent in self.agents:
-            if is_built_in(agent):
-                wake_at(self.buffer, agent.id, self.start_time)
-            else:
-                self._call(agent.kernel_starting, self.start_time)
-        MESSAGE_IDS.value, ORDER_IDS.value = outside_ids
+        with _own_ids():
+            wake_at(self.buffer, 0, self.buffer[at.CLOSE])
+            for agent in self.agents:
+                if not is_built_in(agent):
+                    self._call(agent.kernel_initializing, self)
+            for agent in self.agents:
+                if is_built_in(agent):
+                    wake_at(self.buffer, agent.id, self.start_time)
+                else:
+                    self._call(agent.kernel_starting, self.start_time)
 
     def runner(self, agent_actions: tuple[Any, Any] | None = None) -> dict[str, Any]:
         """Dispatch events until the end of the simulation or until a gym agent asks for a decision; see `Kernel`."""
-        outside_ids = MESSAGE_IDS.value, ORDER_IDS.value
-        try:
+        with _own_ids():
             if agent_actions is not None:
                 agent, actions = agent_actions
                 self._call(agent.apply_actions, actions)
             interrupt = self._dispatch()
-            self._fill_in_book()
             if interrupt is not None:
                 return {"done": False, "result": interrupt}
+            self._fill_in_book()
             if self.gym_agents:
                 self.gym_agents[0].update_raw_state()
                 return {"done": True, "result": self.gym_agents[0].get_raw_state()}
             return {"done": True, "result": None}
-        finally:
-            MESSAGE_IDS.value, ORDER_IDS.value = outside_ids
 
     def _fill_in_book(self) -> None:
         """Leave on the exchange's book what its readers look for between two calls: the tape and what was discarded."""
@@ -243,12 +248,16 @@ class CompiledKernel:
     def terminate(self) -> dict[str, Any]:
         """Let the agents in Python finish, fill in the others, and return the end state."""
         self._fill_in()
-        for agent in self.agents:
-            if not is_built_in(agent):
-                self._call(agent.kernel_stopping)
-        for agent in self.agents:
-            if not is_built_in(agent):
-                self._call(agent.kernel_terminating)
+        with _own_ids():
+            for agent in self.agents:
+                if not is_built_in(agent):
+                    self._call(agent.kernel_stopping)
+                elif type(agent) is ValueAgent:  # looks at the fundamental once more, which may draw it
+                    row = self._row(agent.id)
+                    self.oracle.value_at(int(self.buffer[row + at.A_FREE] - self.buffer[row + at.A_DELAY]))
+            for agent in self.agents:
+                if not is_built_in(agent):
+                    self._call(agent.kernel_terminating)
         rows = self.buffer[at.AGENTS] + np.arange(len(self.agents)) * at.AGENT_WORDS
         self.custom_state["kernel_event_queue_elapsed_wallclock"] = datetime.datetime.now() - self._started
         self.custom_state["kernel_slowest_agent_finish_time"] = int(self.buffer[rows + at.A_FREE].max())
@@ -281,8 +290,10 @@ class CompiledKernel:
         symbol = getattr(message, "symbol", self.symbol)
         if symbol != self.symbol:
             raise _unsupported(f"a {message.type()} about {symbol!r}")
+        if int(delay) != delay:
+            raise _unsupported(f"a delay of {delay!r} ns")
         self._make_room(1)
-        handler(sender_id, message, delay)
+        handler(sender_id, message, int(delay))
 
     def set_wakeup(self, sender_id: int, requested_time: NanosecondTime | None = None) -> None:
         """Queue a wake-up of an agent for itself.
@@ -296,8 +307,10 @@ class CompiledKernel:
             raise ValueError(
                 f"agent {sender_id} asked for a wake-up in the past: requested_time={time}, current_time={now}"
             )
+        if int(time) != time:
+            raise _unsupported(f"a wake-up at {time!r} ns")
         self._make_room(1)
-        outside.queue_wake(self.buffer, sender_id, time, MESSAGE_IDS.next())
+        outside.queue_wake(self.buffer, sender_id, int(time), MESSAGE_IDS.next())
 
     def get_agent_compute_delay(self, sender_id: int) -> int:
         """Return the time that an activation of the agent takes, ns."""
@@ -354,9 +367,10 @@ class CompiledKernel:
         return int(self.buffer[at.AGENTS]) + agent_id * at.AGENT_WORDS
 
     def _make_room(self, orders: int) -> None:
-        """Enlarge the tables if so many orders might not fit."""
+        """Enlarge the tables if so many orders might not fit, and the first wake-ups of all agents."""
         b = self.buffer
-        while min(b[at.EVENT_FREE_COUNT], b[at.RECORD_FREE_COUNT], b[at.HEAP_ROWS] - b[at.HEAP_COUNT]) < orders + 2:
+        rows = orders + len(self.agents) + 2
+        while min(b[at.EVENT_FREE_COUNT], b[at.RECORD_FREE_COUNT], b[at.HEAP_ROWS] - b[at.HEAP_COUNT]) < rows:
             b = self.buffer = grown(b)
         if orders > b[at.LADDER]:
             b[at.LADDER] = orders
@@ -365,47 +379,64 @@ class CompiledKernel:
 
     def _send_plain(self, kind: int, value: Callable[[Any], int]) -> Callable[[int, Any, int], None]:
         def send(sender_id: int, message: Message, delay: int) -> None:
-            if kind == at.CLOSE_PRICE_REQUEST and self.buffer[at.CLOSER_COUNT] >= len(self.agents):
-                raise _unsupported(f"more than one {message.type()} from an agent")
             if kind == at.SUBSCRIBE and message.cancel:  # type: ignore[attr-defined]
                 raise _unsupported("the end of a subscription")
+            if kind in (at.CLOSE_PRICE_REQUEST, at.SUBSCRIBE):  # the tables of these have a row for each agent
+                if (kind, sender_id) in self._standing:
+                    raise _unsupported(f"more than one {message.type()} from agent {sender_id}")
+                self._standing.add((kind, sender_id))
             outside.queue_message(self.buffer, sender_id, message.message_id, delay, kind, value(message), 0)
 
         return send
 
     def _send_order(self, sender_id: int, message: LimitOrderMsg | MarketOrderMsg, delay: int) -> None:
-        kind, order_id, side, quantity, price, _ = self._encode(message)
+        kind, order_id, side, quantity, price, _ = self._encode(sender_id, message)
         self._records[order_id] = outside.queue_order(
             self.buffer, sender_id, message.message_id, delay, kind, order_id, side, quantity, price
         )
 
     def _send_cancel(self, sender_id: int, message: CancelOrderMsg, delay: int) -> None:
-        _, order_id, record, *_ = self._encode(message)
+        _, order_id, record, *_ = self._encode(sender_id, message)
         outside.queue_message(self.buffer, sender_id, message.message_id, delay, at.CANCEL, record, order_id)
 
     def _send_batch(self, sender_id: int, message: MessageBatch, delay: int) -> None:
-        parts = np.array([self._encode(part) for part in message.messages], dtype=np.int64)
+        rows = [self._encode(sender_id, part, index) for index, part in enumerate(message.messages)]
+        parts = np.array(rows, dtype=np.int64).reshape(-1, 6)
         self._make_room(len(parts))
         outside.queue_batch(self.buffer, sender_id, message.message_id, delay, parts)
         for kind, order_id, _, _, _, record in parts.tolist():
             if kind != at.CANCEL:
                 self._records[order_id] = record
 
-    def _encode(self, message: Any) -> tuple[int, int, int, int, int, int]:
-        """Return kind, order id, side (of a cancellation, the record), quantity, price, and room for the record."""
+    def _encode(self, sender_id: int, message: Any, index: int = 0) -> tuple[int, int, int, int, int, int]:
+        """Return kind, order id, side (of a cancellation, the record), quantity, price, and room for the record.
+
+        Until its record is known an order has `NONE - 1 - index` instead, for cancellations in the same batch.
+        """
         if not isinstance(message, LimitOrderMsg | MarketOrderMsg | CancelOrderMsg):
             raise _unsupported(f"a {message.type()} in a batch")
         order = message.order
-        _check_order(order, self.symbol)
+        number = order.order_id
+        if order.symbol != self.symbol:
+            raise _unsupported(f"an order for {order.symbol!r}")
+        if order.agent_id != sender_id:
+            raise _unsupported(f"a {message.type()} from agent {sender_id} about an order of agent {order.agent_id}")
         if isinstance(message, CancelOrderMsg):
-            record = self._records.get(order.order_id, 0)
-            r = int(self.buffer[at.RECORDS]) + record * at.RECORD_WORDS
-            same = self.buffer[r + at.R_PRICE] == order.limit_price and SIDES[self.buffer[r + at.R_SIDE]] is order.side
-            return at.CANCEL, order.order_id if same else at.NONE - 1, record, 0, 0, 0
-        self._orders[order.order_id] = order.copy()
+            if message.tag is not None or not isinstance(order, LimitOrder):
+                raise _unsupported(f"a cancellation of {order!r} with the tag {message.tag!r}")
+            placed = self._orders.get(number)
+            if isinstance(placed, LimitOrder) and (placed.limit_price, placed.side) == (order.limit_price, order.side):
+                return at.CANCEL, number, self._records[number], 0, 0, 0
+            self._records.setdefault(number, at.NONE)
+            return at.CANCEL, at.NONE - 1, 0, 0, 0, 0  # the exchange will not find it
+        _check_order(order)
+        if number in self._records:
+            raise _unsupported(f"an order with the number {number}, which agents have used before")
+        self._orders[number] = order.copy()
+        self._records[number] = at.NONE - 1 - index
         price = order.limit_price if isinstance(order, LimitOrder) else at.NONE
         kind = at.LIMIT if isinstance(order, LimitOrder) else at.MARKET
-        return kind, order.order_id, SIDES.index(order.side), int(order.quantity), int(price), 0
+        return kind, number, SIDES.index(order.side), int(order.quantity), int(price), 0
 
     # From events to messages
 
@@ -439,21 +470,23 @@ class _OracleFace:
         """Return the price at the open, cents."""
         return int(self._oracle.get_daily_open_price(symbol, mkt_open, cents))
 
+    def value_at(self, time: NanosecondTime) -> int:
+        """Return the value at a time, ns since the epoch, cents."""
+        b = self._kernel.buffer
+        return int(advance(b, b.view(np.float64), b.view(np.uint32), time))
+
     def observe_price(
         self, symbol: str, current_time: NanosecondTime, random_state: np.random.RandomState, sigma_n: float = 1000
     ) -> int:
         """Return an observation of the value, cents, with noise of variance `sigma_n`."""
-        b = self._kernel.buffer
-        value = int(advance(b, b.view(np.float64), b.view(np.uint32), current_time))
+        value = self.value_at(current_time)
         if sigma_n == 0:
             return value
         return round(random_state.normal(loc=value, scale=float(np.sqrt(sigma_n))))
 
 
-def _check_order(order: Order, symbol: str) -> None:
-    if order.symbol != symbol:
-        raise _unsupported(f"an order for {order.symbol!r}")
-    if order.quantity <= 0 or int(order.quantity) != order.quantity:
+def _check_order(order: Order) -> None:
+    if not 0 < order.quantity < LARGEST or int(order.quantity) != order.quantity:
         raise _unsupported(f"an order of {order.quantity!r} shares")
     if order.tag is not None and str(order.tag).startswith("MR_preprocess"):
         raise _unsupported(f"an order with the tag {order.tag!r}")
@@ -461,8 +494,24 @@ def _check_order(order: Order, symbol: str) -> None:
         for flag in ("is_hidden", "is_price_to_comply", "insert_by_id", "is_post_only"):
             if getattr(order, flag):
                 raise _unsupported(f"an order with {flag}")
-        if order.limit_price < 0 or int(order.limit_price) != order.limit_price:
+        if not 0 <= order.limit_price < LARGEST or int(order.limit_price) != order.limit_price:
             raise _unsupported(f"a limit price of {order.limit_price!r}")
+
+
+@contextmanager
+def _own_ids() -> Iterator[None]:
+    """Leave the message and order numbers of whoever calls as they were."""
+    outside_ids = MESSAGE_IDS.value, ORDER_IDS.value
+    try:
+        yield
+    finally:
+        MESSAGE_IDS.value, ORDER_IDS.value = outside_ids
+
+
+def _depth(message: QuerySpreadMsg) -> int:
+    if message.depth != int(message.depth) or message.depth < 0:
+        raise _unsupported(f"a depth of {message.depth!r} levels")
+    return min(int(message.depth), DEEPEST)
 
 
 def _threshold_bits(message: BookImbalanceSubReqMsg) -> int:

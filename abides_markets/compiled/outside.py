@@ -53,15 +53,17 @@ def queue_batch(b, agent, number, delay, parts):  # type: ignore[no-untyped-def]
     """Queue several requests as one message.
 
     Args:
-        parts: Rows of kind, order id, side, quantity and price; of a cancellation, kind, order id and record. The index
-            of each order's record is written into the sixth column.
+        parts: Rows of kind, order id, side, quantity and price; of a cancellation, kind, order id and record, or
+            `NONE` - 1 - the row of the order in this batch. The index of each order's record is written into the sixth
+            column.
     """
     first = NONE
     last = NONE
     for i in range(parts.shape[0]):
         if parts[i, 0] == CANCEL:
             e = new_event(b, CANCEL)
-            b[e + DATA] = parts[i, 2]
+            slot = parts[i, 2]
+            b[e + DATA] = slot if slot >= 0 else parts[NONE - 1 - slot, 5]
             b[e + DATA + 1] = parts[i, 1]
         else:
             e, slot = _order_event(b, agent, parts[i, 0], parts[i, 1], parts[i, 2], parts[i, 3], parts[i, 4])
