@@ -1,9 +1,9 @@
 """How the engine's functions are compiled: once per machine, kept on disk.
 
 Numba's own disk cache looks only at the file that a function stands in: a change in another file of the engine would
-leave stale machine code in use, silently. So the cache lies in a folder named by a digest of all the sources of this package
-but for those known to hold nothing that is compiled, the versions of Python, Numba, llvmlite and NumPy, and the processor. Where the sources lie does not matter, so that
-clones and workers with a copy of the sources share it.
+leave stale machine code in use, silently. So the cache lies in a folder named by a digest of all the sources of this
+package but for those known to hold nothing that is compiled, the versions of Python, Numba, llvmlite and NumPy, and the
+processor. Where the sources lie does not matter, so that clones and workers with a copy of the sources share it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numba
 import numpy as np
 from numba.core.caching import UserProvidedCacheLocator
 
+config: Any = numba.config
 SOURCES = Path(__file__).parent
 NOT_COMPILED = ("__init__", "buffer", "engine", "kernel", "random_states", "results", "translate", "warm")
 """Modules of this package without compiled functions and without constants that those use."""
@@ -63,10 +64,10 @@ class SharedLocator(UserProvidedCacheLocator):
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function on its first call, or take it from the cache."""
-    before = numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES
-    numba.config.CACHE_DIR = str(CACHE)
-    numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SharedLocator.__name__}"
+    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+    config.CACHE_DIR = str(CACHE)
+    config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SharedLocator.__name__}"
     try:
         return numba.njit(function, cache=True, error_model="numpy", boundscheck=False)
     finally:
-        numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES = before
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before

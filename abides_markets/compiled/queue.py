@@ -25,13 +25,13 @@ from abides_markets.compiled.layout import WAKEUP
 
 
 @compiled
-def agent_row(b, agent):  # type: ignore[no-untyped-def]
+def agent_row(b, agent):
     """Return where an agent's row starts."""
     return b[AGENTS] + agent * AGENT_WORDS
 
 
 @compiled
-def _sift_down(b, base, n, position, time, parties, number, event):  # type: ignore[no-untyped-def]
+def _sift_down(b, base, n, position, time, parties, number, event):
     """Put an entry into the hole at `position`, moving smaller children up."""
     while True:
         child = 2 * position + 1
@@ -61,7 +61,7 @@ def _sift_down(b, base, n, position, time, parties, number, event):  # type: ign
 
 
 @compiled
-def push(b, time, parties, number, event):  # type: ignore[no-untyped-def]
+def push(b, time, parties, number, event):
     """Add an entry."""
     base = b[HEAP]
     position = b[HEAP_COUNT]
@@ -85,7 +85,7 @@ def push(b, time, parties, number, event):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def drop_first(b):  # type: ignore[no-untyped-def]
+def drop_first(b):
     """Remove the smallest entry."""
     base = b[HEAP]
     n = b[HEAP_COUNT] - 1
@@ -96,14 +96,14 @@ def drop_first(b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def move_first(b, time):  # type: ignore[no-untyped-def]
+def move_first(b, time):
     """Give the smallest entry a later time."""
     base = b[HEAP]
     _sift_down(b, base, b[HEAP_COUNT], 0, time, b[base + 1], b[base + 2], b[base + 3])
 
 
 @compiled
-def new_event(b, kind):  # type: ignore[no-untyped-def]
+def new_event(b, kind):
     """Take an event from the pool and return where its row starts."""
     slot = b[EVENT_FREE]
     e = b[EVENTS] + slot * EVENT_WORDS
@@ -115,7 +115,7 @@ def new_event(b, kind):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def free_event(b, e):  # type: ignore[no-untyped-def]
+def free_event(b, e):
     """Give an event back to the pool."""
     b[e + LINK] = b[EVENT_FREE]
     b[EVENT_FREE] = (e - b[EVENTS]) // EVENT_WORDS
@@ -123,7 +123,7 @@ def free_event(b, e):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def new_message_id(b):  # type: ignore[no-untyped-def]
+def new_message_id(b):
     """Return the next message id."""
     number = b[NEXT_MESSAGE]
     b[NEXT_MESSAGE] = number + 1
@@ -131,14 +131,14 @@ def new_message_id(b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def wake_at(b, agent, time):  # type: ignore[no-untyped-def]
+def wake_at(b, agent, time):
     """Queue a wake-up."""
     e = new_event(b, WAKEUP)
     push(b, time, (agent << PARTY_BITS) | agent, new_message_id(b), (e - b[EVENTS]) // EVENT_WORDS)
 
 
 @compiled
-def send(b, sender, recipient, e, number, delay):  # type: ignore[no-untyped-def]
+def send(b, sender, recipient, e, number, delay):
     """Queue a message from an agent to the exchange, or from the exchange (agent 0) to an agent."""
     if sender == 0:
         latency = b[agent_row(b, recipient) + A_FROM_EXCHANGE]
@@ -149,7 +149,7 @@ def send(b, sender, recipient, e, number, delay):  # type: ignore[no-untyped-def
 
 
 @compiled
-def ask(b, agent, kind, value):  # type: ignore[no-untyped-def]
+def ask(b, agent, kind, value):
     """Send the exchange a message with one value."""
     e = new_event(b, kind)
     b[e + DATA] = value

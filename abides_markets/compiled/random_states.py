@@ -1,6 +1,6 @@
 """Random streams between `RandomState` objects and a market's buffer.
 
-`get_state` and `set_state` take 30 µs each, because they go through the 624 words one Python integer at a time; a market
+`get_state` and `set_state` take 30 µs each: they go through the 624 words one Python integer at a time, and a market
 has more than a thousand streams. So the words are copied in memory, at the address that NumPy gives out for callers in
 C. How they lie there is checked once; were it ever otherwise, the slow way is taken.
 """
@@ -22,7 +22,8 @@ WORD_BYTES = 4 * STATE
 
 
 def _address(random_state: np.random.RandomState) -> int:
-    return random_state._bit_generator.ctypes.state_address  # type: ignore[attr-defined,no-any-return]
+    address: int = random_state._bit_generator.ctypes.state_address
+    return address
 
 
 def _is_laid_out_as_expected() -> bool:
@@ -32,8 +33,8 @@ def _is_laid_out_as_expected() -> bool:
         memory = (ctypes.c_uint32 * (STATE + 1)).from_address(_address(probe))
     except AttributeError:
         return False
-    _, words, position, *_ = probe.get_state()
-    return list(memory[:STATE]) == words.tolist() and memory[STATE] == position  # type: ignore[union-attr]
+    _, words, position, _, _ = probe.get_state()
+    return bool((np.array(memory[:STATE], dtype=np.uint32) == words).all() and memory[STATE] == position)
 
 
 IN_MEMORY = _is_laid_out_as_expected()

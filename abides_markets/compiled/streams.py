@@ -1,7 +1,7 @@
 """Random streams inside a market's buffer: MT19937 with the draws of `numpy.random.RandomState`.
 
-A stream takes `WORDS` 64-bit words: the 624 state words of 32 bits, the position among them, and the second normal value
-that the polar method leaves over. Every function gives, bit for bit, what the method of the same name gives in NumPy's
+A stream takes `WORDS` 64-bit words: the 624 state words of 32 bits, the position among them, and the second normal
+value that the polar method leaves over. Every function gives, bit for bit, what the method of its name gives in NumPy's
 legacy generator; the tests hold them together.
 """
 
@@ -25,7 +25,7 @@ MASK32 = 0xFFFFFFFF
 
 
 @compiled
-def seed_stream(b, u, s, seed):  # type: ignore[no-untyped-def]
+def seed_stream(b, u, s, seed):
     """Seed a stream as `RandomState(seed)` does."""
     value = seed & MASK32
     base = 2 * s
@@ -37,7 +37,7 @@ def seed_stream(b, u, s, seed):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _twist(u, base):  # type: ignore[no-untyped-def]
+def _twist(u, base):
     for i in range(STATE):
         j = i + 1 if i + 1 < STATE else 0
         k = i + 397 if i + 397 < STATE else i + 397 - STATE
@@ -49,7 +49,7 @@ def _twist(u, base):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _temper(y):  # type: ignore[no-untyped-def]
+def _temper(y):
     y ^= y >> 11
     y ^= (y << 7) & 0x9D2C5680
     y ^= (y << 15) & 0xEFC60000
@@ -57,7 +57,7 @@ def _temper(y):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def next_word(b, u, s):  # type: ignore[no-untyped-def]
+def next_word(b, u, s):
     """Return the next 32 random bits."""
     position = b[s + POSITION]
     if position == STATE:
@@ -68,7 +68,7 @@ def next_word(b, u, s):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def random_sample(b, u, s):  # type: ignore[no-untyped-def]
+def random_sample(b, u, s):
     """Draw from [0, 1)."""
     high = next_word(b, u, s) >> 5
     low = next_word(b, u, s) >> 6
@@ -76,7 +76,7 @@ def random_sample(b, u, s):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def randint(b, u, s, low, high):  # type: ignore[no-untyped-def]
+def randint(b, u, s, low, high):
     """Draw a whole number from low to high − 1; nothing is drawn if there is only one."""
     span = high - 1 - low
     if span == 0:
@@ -98,13 +98,13 @@ def randint(b, u, s, low, high):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def exponential(b, u, s, scale):  # type: ignore[no-untyped-def]
+def exponential(b, u, s, scale):
     """Draw from the exponential law of mean `scale`."""
     return scale * -math.log(1.0 - random_sample(b, u, s))
 
 
 @compiled
-def gauss(b, f, u, s):  # type: ignore[no-untyped-def]
+def gauss(b, f, u, s):
     """Draw from the standard normal law, by the polar method, which makes two values at a time."""
     if b[s + HAS_GAUSS]:
         b[s + HAS_GAUSS] = 0
@@ -122,7 +122,7 @@ def gauss(b, f, u, s):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def first_gauss(u, s, seed):  # type: ignore[no-untyped-def]
+def first_gauss(u, s, seed):
     """Return the first normal value of a fresh stream with a seed; `s` is scratch room for a stream.
 
     The state is seeded but not turned over as a whole: the few words that are drawn are made one by one.
@@ -143,14 +143,14 @@ def first_gauss(u, s, seed):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _early_sample(u, base, k):  # type: ignore[no-untyped-def]
+def _early_sample(u, base, k):
     high = _early_word(u, base, k) >> 5
     low = _early_word(u, base, k + 1) >> 6
     return (high * 67108864.0 + low) / 9007199254740992.0
 
 
 @compiled
-def _early_word(u, base, k):  # type: ignore[no-untyped-def]
+def _early_word(u, base, k):
     """Return output k < 227 of a stream that has not been turned over yet."""
     y = (np.int64(u[base + k]) & 0x80000000) | (np.int64(u[base + k + 1]) & 0x7FFFFFFF)
     value = np.int64(u[base + k + 397]) ^ (y >> 1)
@@ -161,7 +161,7 @@ def _early_word(u, base, k):  # type: ignore[no-untyped-def]
 
 def load_stream(buffer: Any, s: int, random_state: np.random.RandomState) -> None:
     """Put the state of a `RandomState` into a buffer at word `s`."""
-    _, words, position, has_gauss, cached = random_state.get_state()  # type: ignore[misc]
+    _, words, position, has_gauss, cached = random_state.get_state()
     buffer.view(np.uint32)[2 * s : 2 * s + STATE] = words
     buffer[s + POSITION] = position
     buffer[s + HAS_GAUSS] = has_gauss

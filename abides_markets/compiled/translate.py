@@ -121,7 +121,7 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
         return f"agent {agent.id} with holdings of {', '.join(sorted(agent.holdings))}"
     if type(getattr(agent, "order_size_model", None)) not in (type(None), OrderSizeModel):
         return f"agent {agent.id} with an order size model of type {type(agent.order_size_model).__name__}"
-    if getattr(agent, "poisson_arrival", False) and agent.arrival_rate != agent.wake_up_freq:  # type: ignore[attr-defined]
+    if getattr(agent, "poisson_arrival", False) and agent.arrival_rate != agent.wake_up_freq:
         return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
     if isinstance(agent, ValueAgent):
         if not 0 <= agent.kappa < 1:
