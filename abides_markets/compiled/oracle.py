@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from abides_markets.compiled.jit import compiled
-from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.layout import *
 from abides_markets.compiled.streams import exponential
 from abides_markets.compiled.streams import gauss
 from abides_markets.compiled.streams import randint
 
 
 @compiled
-def _evaluate(b, f, u, q, time, added):  # type: ignore[no-untyped-def]
+def _evaluate(b, f, u, q, time, added):
     elapsed = time - b[q + Q_TIME]
     kappa = f[q + Q_KAPPA]
     value = b[q + Q_VALUE]
@@ -30,7 +30,7 @@ def _evaluate(b, f, u, q, time, added):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _next_shock(b, f, u, q, after):  # type: ignore[no-untyped-def]
+def _next_shock(b, f, u, q, after):
     rate = f[q + Q_SHOCK_RATE]
     if rate == 0.0:
         b[q + Q_SHOCK_TIME] = NEVER
@@ -45,7 +45,7 @@ def _next_shock(b, f, u, q, after):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def advance(b, f, u, now):  # type: ignore[no-untyped-def]
+def advance(b, f, u, now):
     """Return the fundamental at a time, drawing it and any shocks on the way there."""
     q = b[ORACLE]
     time = min(now, b[q + Q_CLOSE] - 1)
@@ -60,7 +60,7 @@ def advance(b, f, u, now):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def observe(b, f, u, stream, sigma_n):  # type: ignore[no-untyped-def]
+def observe(b, f, u, stream, sigma_n):
     """Return an observation of the fundamental now, with noise of variance `sigma_n` from the observer's stream."""
     value = advance(b, f, u, b[NOW])
     if sigma_n == 0.0:

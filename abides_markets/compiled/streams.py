@@ -37,6 +37,13 @@ def seed_stream(b, u, s, seed):
 
 
 @compiled
+def seed_streams(b, u, starts, seeds):
+    """Seed several streams."""
+    for i in range(len(starts)):
+        seed_stream(b, u, starts[i], seeds[i])
+
+
+@compiled
 def _twist(u, base):
     for i in range(STATE):
         j = i + 1 if i + 1 < STATE else 0

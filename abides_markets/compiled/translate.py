@@ -22,7 +22,7 @@ from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
 from abides_markets.compiled.random_states import load
 from abides_markets.compiled.streams import WORDS
-from abides_markets.compiled.streams import seed_stream
+from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
@@ -200,30 +200,39 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     _write_oracle(b, config["custom_properties"]["oracle"], agents[0].symbols[0], oracle_stream)
     floats(b)[size_law : size_law + 11] = OrderSizeModel().cumulative
     latency = config["agent_latency_model"].get_latency
-    delay = config.get("default_computation_delay", 1)
     b[at.NOW] = config["start_time"]
     b[at.STOP] = config["stop_time"]
-    for agent, block, stream in zip(agents, blocks, streams, strict=True):
-        a = rows + agent.id * at.AGENT_WORDS
-        b[a + at.A_KIND] = _kind(agent)
-        b[a + at.A_FREE] = config["start_time"]
-        b[a + at.A_DELAY] = delay
-        b[a + at.A_TO_EXCHANGE] = int(latency(agent.id, 0))
-        b[a + at.A_FROM_EXCHANGE] = int(latency(0, agent.id))
-        b[a + at.A_FIRST_RECORD] = b[a + at.A_LAST_RECORD] = at.NONE
-        b[a + at.A_STREAM], b[a + at.A_BLOCK] = stream, block
-        if not is_built_in(agent):
-            continue
-        if agent.stream.__class__ is Seed:
-            seed_stream(b, b.view(np.uint32), stream, int(agent.stream))
-        else:
-            load(b, stream, agent.random_state, _kind(agent) in DRAWS_NORMALS)
-        if agent.id > 0:
-            b[a + at.A_FIRST_WAKE] = 1
-            b[a + at.A_CASH] = agent.holdings["CASH"]
-            b[a + at.A_SHARES] = agent.holdings.get(agent.symbol, 0)
-            _write_size(b, a, agent)
-            WRITERS[_kind(agent)](b, block, agent)
+    table = b[rows : rows + count * at.AGENT_WORDS].reshape(count, at.AGENT_WORDS)
+    table[:, at.A_KIND] = [_kind(agent) for agent in agents]
+    table[:, at.A_FREE] = config["start_time"]
+    table[:, at.A_DELAY] = config.get("default_computation_delay", 1)
+    table[:, at.A_TO_EXCHANGE] = [int(latency(agent, 0)) for agent in range(count)]
+    table[:, at.A_FROM_EXCHANGE] = [int(latency(0, agent)) for agent in range(count)]
+    table[:, [at.A_FIRST_RECORD, at.A_LAST_RECORD]] = at.NONE
+    table[:, at.A_STREAM] = streams
+    table[:, at.A_BLOCK] = blocks
+    traders = [agent for agent in agents[1:] if is_built_in(agent)]
+    ids = [agent.id for agent in traders]
+    table[ids, at.A_FIRST_WAKE] = 1
+    table[ids, at.A_CASH] = [agent.holdings["CASH"] for agent in traders]
+    table[ids, at.A_SHARES] = [agent.holdings.get(agent.symbol, 0) for agent in traders]
+    sized = [getattr(agent, "order_size_model", None) is not None for agent in traders]
+    table[ids, at.A_SIZE_MODEL] = sized
+    table[ids, at.A_SIZE] = [
+        0 if model else getattr(agent, "size", None) or 0 for agent, model in zip(traders, sized, strict=True)
+    ]
+    for agent in traders:
+        WRITERS[_kind(agent)](b, blocks[agent.id], agent)
+    seeded = [agent for agent in traders if agent.stream.__class__ is Seed]
+    seed_streams(
+        b,
+        b.view(np.uint32),
+        np.array([streams[agent.id] for agent in seeded], dtype=np.int64),
+        np.array([agent.stream for agent in seeded], dtype=np.int64),
+    )
+    for agent in traders:
+        if agent.stream.__class__ is not Seed:
+            load(b, streams[agent.id], agent.random_state, _kind(agent) in DRAWS_NORMALS)
     first = {**(rows_at_first or FIRST_ROWS)}
     for table in (at.HEAP, at.EVENTS):
         first[table] = max(first[table], 2 * count + 2)  # every agent's first wake-up, and the close
@@ -261,12 +270,6 @@ def _write_oracle(b: Buffer, oracle: SparseMeanRevertingOracle, symbol: str, str
     b[q + at.Q_STREAM] = stream
     load(b, stream, parameters["random_state"], draws_normals=True)
     load(b, int(b[at.MASTER]), oracle.random_state, draws_normals=False)
-
-
-def _write_size(b: Buffer, a: int, agent: Any) -> None:
-    model = getattr(agent, "order_size_model", None)
-    b[a + at.A_SIZE_MODEL] = model is not None
-    b[a + at.A_SIZE] = 0 if model is not None else (getattr(agent, "size", None) or 0)
 
 
 def _write_noise(b: Buffer, block: int, agent: NoiseAgent) -> None:
