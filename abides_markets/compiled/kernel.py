@@ -189,9 +189,9 @@ class CompiledKernel:
                 agent, actions = agent_actions
                 self._call(agent.apply_actions, actions)
             interrupt = self._dispatch()
+            self._fill_in_book()
             if interrupt is not None:
                 return {"done": False, "result": interrupt}
-            self._fill_in_book()
             if self.gym_agents:
                 self.gym_agents[0].update_raw_state()
                 return {"done": True, "result": self.gym_agents[0].get_raw_state()}
