@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as cache:
         cold = first_run_seconds(cache)
     warm = first_run_seconds(None)
-    print(f"\na process from its start to the end of its first run: {cold:.1f} s with an empty cache, {warm:.1f} s after")
+    print(f"\nfrom the start of a process to the end of a run: {cold:.1f} s with an empty cache, {warm:.1f} s after")
     if args.json is not None:
         first = {"cold_s": cold, "warm_s": warm}
         write_json(args.json, {"machine": machine, "seeds": rows, "mean": mean, "first_run": first})

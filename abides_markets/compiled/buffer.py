@@ -28,8 +28,8 @@ FIRST_ROWS = {
     at.RECORDS: 1024,
     at.ORDERS: 1024,
     at.LEVELS: 512,
-    at.HISTORY: 4096,
-    at.QUOTES: 4096,
+    at.HISTORY: 8192,
+    at.QUOTES: 8192,
     at.SNAPSHOTS: 1024,
 }
 

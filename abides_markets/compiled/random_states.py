@@ -33,8 +33,8 @@ def _is_laid_out_as_expected() -> bool:
         memory = (ctypes.c_uint32 * (STATE + 1)).from_address(_address(probe))
     except AttributeError:
         return False
-    _, words, position, _, _ = probe.get_state()
-    return bool((np.array(memory[:STATE], dtype=np.uint32) == words).all() and memory[STATE] == position)
+    state: Any = probe.get_state()
+    return bool((np.array(memory[:STATE], dtype=np.uint32) == state[1]).all() and memory[STATE] == state[2])
 
 
 IN_MEMORY = _is_laid_out_as_expected()

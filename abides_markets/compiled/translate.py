@@ -234,8 +234,8 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
         if agent.stream.__class__ is not Seed:
             load(b, streams[agent.id], agent.random_state, _kind(agent) in DRAWS_NORMALS)
     first = {**(rows_at_first or FIRST_ROWS)}
-    for table in (at.HEAP, at.EVENTS):
-        first[table] = max(first[table], 2 * count + 2)  # every agent's first wake-up, and the close
+    for queue in (at.HEAP, at.EVENTS):
+        first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
     return with_tables(b, first)
 
 
