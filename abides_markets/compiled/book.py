@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from abides_markets.compiled.jit import compiled
-from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.layout import *
 from abides_markets.compiled.queue import new_event
 from abides_markets.compiled.queue import new_message_id
 from abides_markets.compiled.queue import send
 
 
 @compiled
-def _find_level(b, side, price):  # type: ignore[no-untyped-def]
+def _find_level(b, side, price):
     """Return the index of the level of a price, or of the first better one."""
     base = b[LEVELS + side]
     low = 0
@@ -28,7 +28,7 @@ def _find_level(b, side, price):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _remove_level(b, side, index):  # type: ignore[no-untyped-def]
+def _remove_level(b, side, index):
     base = b[LEVELS + side]
     n = b[LEVEL_COUNT + side] - 1
     b[LEVEL_COUNT + side] = n
@@ -37,7 +37,7 @@ def _remove_level(b, side, index):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _write_history(b, kind, order, agent, opposite_order, opposite_agent, side, quantity, price):  # type: ignore[no-untyped-def]
+def _write_history(b, kind, order, agent, opposite_order, opposite_agent, side, quantity, price):
     h = b[HISTORY] + b[HISTORY_COUNT] * HISTORY_WORDS
     b[HISTORY_COUNT] += 1
     b[h + H_TYPE] = kind
@@ -54,7 +54,7 @@ def _write_history(b, kind, order, agent, opposite_order, opposite_agent, side, 
 
 
 @compiled
-def _tell(b, kind, agent, record, order, side, quantity, price):  # type: ignore[no-untyped-def]
+def _tell(b, kind, agent, record, order, side, quantity, price):
     """Send an agent a notification about an order."""
     e = new_event(b, kind)
     b[e + DATA] = record
@@ -66,7 +66,7 @@ def _tell(b, kind, agent, record, order, side, quantity, price):  # type: ignore
 
 
 @compiled
-def _forget(b, o, index, side):  # type: ignore[no-untyped-def]
+def _forget(b, o, index, side):
     """Take an order out of its level and give its row back; the level goes with its last order."""
     level = b[LEVELS + side] + index * LEVEL_WORDS
     before, after = b[o + O_BEFORE], b[o + O_AFTER]
@@ -89,7 +89,7 @@ def _forget(b, o, index, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _enter(b, record, order, agent, side, quantity, price):  # type: ignore[no-untyped-def]
+def _enter(b, record, order, agent, side, quantity, price):
     index = _find_level(b, side, price)
     base = b[LEVELS + side]
     level = base + index * LEVEL_WORDS
@@ -129,7 +129,7 @@ def _enter(b, record, order, agent, side, quantity, price):  # type: ignore[no-u
 
 
 @compiled
-def _match_best(b, agent, record, order, side, quantity):  # type: ignore[no-untyped-def]
+def _match_best(b, agent, record, order, side, quantity):
     """Match an incoming order once, against the first order of the best opposite level; return shares and price."""
     opposite = 1 - side
     index = b[LEVEL_COUNT + opposite] - 1
@@ -151,7 +151,7 @@ def _match_best(b, agent, record, order, side, quantity):  # type: ignore[no-unt
 
 
 @compiled
-def handle_limit_order(b, agent, record, order, side, quantity, price):  # type: ignore[no-untyped-def]
+def handle_limit_order(b, agent, record, order, side, quantity, price):
     """Match a limit order against the other side and enter what remains of it."""
     shares = 0
     value = 0
@@ -170,7 +170,7 @@ def handle_limit_order(b, agent, record, order, side, quantity, price):  # type:
 
 
 @compiled
-def handle_market_order(b, agent, record, order, side, quantity):  # type: ignore[no-untyped-def]
+def handle_market_order(b, agent, record, order, side, quantity):
     """Match a market order until it is filled or the other side is empty."""
     shares = 0
     value = 0
@@ -189,7 +189,7 @@ def handle_market_order(b, agent, record, order, side, quantity):  # type: ignor
 
 
 @compiled
-def cancel_order(b, agent, record, order):  # type: ignore[no-untyped-def]
+def cancel_order(b, agent, record, order):
     """Take an order out of the book, if it is there."""
     r = b[RECORDS] + record * RECORD_WORDS
     if b[r + R_ID] != order or b[r + R_ORDER] < 0:
@@ -205,7 +205,7 @@ def cancel_order(b, agent, record, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def best(b, side):  # type: ignore[no-untyped-def]
+def best(b, side):
     """Return the best price of a side and the shares there; 0 and 0 if it is empty."""
     n = b[LEVEL_COUNT + side]
     if n == 0:
@@ -215,7 +215,7 @@ def best(b, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def note_quotes(b):  # type: ignore[no-untyped-def]
+def note_quotes(b):
     """Note the best quotes, the depth and the mid after an event, if they changed."""
     bid, bid_size = best(b, BID)
     ask_price, ask_size = best(b, ASK)
@@ -250,7 +250,7 @@ def note_quotes(b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def take_snapshot(b, e, depth):  # type: ignore[no-untyped-def]
+def take_snapshot(b, e, depth):
     """Keep the best levels of both sides for an event on its way to an agent in Python."""
     start = b[SNAPSHOT_USED]
     end = start
@@ -270,7 +270,7 @@ def take_snapshot(b, e, depth):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def volume_since(b, since):  # type: ignore[no-untyped-def]
+def volume_since(b, since):
     """Return the shares bought and sold by incoming orders since a time, its first instant included."""
     bought = 0
     sold = 0

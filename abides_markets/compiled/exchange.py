@@ -10,7 +10,7 @@ from abides_markets.compiled.book import note_quotes
 from abides_markets.compiled.book import take_snapshot
 from abides_markets.compiled.book import volume_since
 from abides_markets.compiled.jit import compiled
-from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.layout import *
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import new_event
 from abides_markets.compiled.queue import new_message_id
@@ -18,7 +18,7 @@ from abides_markets.compiled.queue import send
 
 
 @compiled
-def tell_close(b):  # type: ignore[no-untyped-def]
+def tell_close(b):
     """Send the closing price to those who asked; all get the same message."""
     number = new_message_id(b)
     for i in range(b[CLOSER_COUNT]):
@@ -28,7 +28,7 @@ def tell_close(b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _reply(b, agent, kind, first, second, third, fourth):  # type: ignore[no-untyped-def]
+def _reply(b, agent, kind, first, second, third, fourth):
     e = new_event(b, kind)
     b[e + DATA] = first
     b[e + DATA + 1] = second
@@ -38,7 +38,7 @@ def _reply(b, agent, kind, first, second, third, fourth):  # type: ignore[no-unt
 
 
 @compiled
-def handle(b, f, sender, e):  # type: ignore[no-untyped-def]
+def handle(b, f, sender, e):
     """Hand a message to the exchange."""
     x = agent_row(b, 0)
     b[x + A_DELAY] = b[COMPUTATION_DELAY]
@@ -85,7 +85,7 @@ def handle(b, f, sender, e):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _publish(b, f):  # type: ignore[no-untyped-def]
+def _publish(b, f):
     """Tell the subscribers of the imbalance that it has begun to be large, or has ended."""
     bids, asks = b[DEPTH + BID], b[DEPTH + ASK]
     side = NONE
@@ -116,7 +116,7 @@ def _publish(b, f):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _tell_imbalance(b, f, agent, kind, imbalance, side):  # type: ignore[no-untyped-def]
+def _tell_imbalance(b, f, agent, kind, imbalance, side):
     e = new_event(b, kind)
     b[e + DATA] = b[LAST_TRADE]
     f[e + DATA + 1] = imbalance
@@ -126,7 +126,7 @@ def _tell_imbalance(b, f, agent, kind, imbalance, side):  # type: ignore[no-unty
 
 
 @compiled
-def _show_book(b, agent, depth, closed):  # type: ignore[no-untyped-def]
+def _show_book(b, agent, depth, closed):
     e = new_event(b, SPREAD)
     take_snapshot(b, e, depth)
     b[e + DATA + 1] = b[LAST_TRADE]

@@ -2,7 +2,7 @@
 
 A market is one array of 64-bit words, seen as integers (`b`), as floats (`f`) and as 32-bit halves (`u`). A header of
 named words comes first; then what never grows (agents and their streams, the oracle, subscriptions); then the tables
-that grow. Names of header words hold positions, counts and offsets; names of fields are distances from the start of a row.
+that grow. Names of header words hold positions, counts and offsets; names of fields are distances from a row's start.
 """
 
 from __future__ import annotations

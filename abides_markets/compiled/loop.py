@@ -7,7 +7,7 @@ import numpy as np
 from abides_markets.compiled.exchange import handle
 from abides_markets.compiled.exchange import tell_close
 from abides_markets.compiled.jit import compiled
-from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.layout import *
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import drop_first
 from abides_markets.compiled.queue import free_event
@@ -21,7 +21,7 @@ SPARE = 64
 
 
 @compiled
-def _has_room(b):  # type: ignore[no-untyped-def]
+def _has_room(b):
     """Return whether the next event, whatever it is, finds room in every table."""
     ladder = b[LADDER]
     resting = b[ORDER_ROWS] - b[ORDER_FREE_COUNT]
@@ -40,7 +40,7 @@ def _has_room(b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def run(b):  # type: ignore[no-untyped-def]
+def run(b):
     """Dispatch events to the end of the simulation.
 
     Returns:

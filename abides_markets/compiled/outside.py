@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abides_markets.compiled.jit import compiled
-from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.layout import *
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import free_event
 from abides_markets.compiled.queue import new_event
@@ -13,14 +13,14 @@ from abides_markets.compiled.traders import add_record
 
 
 @compiled
-def queue_wake(b, agent, time, number):  # type: ignore[no-untyped-def]
+def queue_wake(b, agent, time, number):
     """Queue a wake-up with a message id taken outside."""
     e = new_event(b, WAKEUP)
     push(b, time, (agent << PARTY_BITS) | agent, number, (e - b[EVENTS]) // EVENT_WORDS)
 
 
 @compiled
-def queue_message(b, agent, number, delay, kind, first, second):  # type: ignore[no-untyped-def]
+def queue_message(b, agent, number, delay, kind, first, second):
     """Queue a message to the exchange that says two values."""
     e = new_event(b, kind)
     b[e + DATA] = first
@@ -29,7 +29,7 @@ def queue_message(b, agent, number, delay, kind, first, second):  # type: ignore
 
 
 @compiled
-def _order_event(b, agent, kind, order, side, quantity, price):  # type: ignore[no-untyped-def]
+def _order_event(b, agent, kind, order, side, quantity, price):
     slot = add_record(b, agent, order, side, quantity, price)
     e = new_event(b, kind)
     b[e + DATA] = slot
@@ -41,7 +41,7 @@ def _order_event(b, agent, kind, order, side, quantity, price):  # type: ignore[
 
 
 @compiled
-def queue_order(b, agent, number, delay, kind, order, side, quantity, price):  # type: ignore[no-untyped-def]
+def queue_order(b, agent, number, delay, kind, order, side, quantity, price):
     """Queue a limit or market order; return the index of its record."""
     e, slot = _order_event(b, agent, kind, order, side, quantity, price)
     send(b, agent, 0, e, number, delay)
@@ -49,13 +49,11 @@ def queue_order(b, agent, number, delay, kind, order, side, quantity, price):  #
 
 
 @compiled
-def queue_batch(b, agent, number, delay, parts):  # type: ignore[no-untyped-def]
+def queue_batch(b, agent, number, delay, parts):
     """Queue several requests as one message.
 
-    Args:
-        parts: Rows of kind, order id, side, quantity and price; of a cancellation, kind, order id and record, or
-            `NONE` - 1 - the row of the order in this batch. The index of each order's record is written into the sixth
-            column.
+    The rows of `parts` are kind, order id, side, quantity and price; of a cancellation, kind, order id and record, or
+    `NONE` - 1 - the row of the order in this batch. The index of each order's record is written into the sixth column.
     """
     first = NONE
     last = NONE
@@ -80,7 +78,7 @@ def queue_batch(b, agent, number, delay, parts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def take_out(b):  # type: ignore[no-untyped-def]
+def take_out(b):
     """Give back the event that waits for Python, once it has been read."""
     e = b[OUT_EVENT]
     if b[e + KIND] == SPREAD:
@@ -91,7 +89,7 @@ def take_out(b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def settle(b, woken):  # type: ignore[no-untyped-def]
+def settle(b, woken):
     """Charge an agent in Python for the activation that has just ended."""
     a = agent_row(b, b[OUT_RECIPIENT])
     if woken:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from abides_markets.compiled.jit import compiled
-from abides_markets.compiled.layout import *  # noqa: F403  the names of words
+from abides_markets.compiled.layout import *
 from abides_markets.compiled.oracle import observe
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import ask
@@ -30,7 +30,7 @@ LOT, LOT_SD = 100, 0.15
 
 
 @compiled
-def _draw_size(b, f, u, a):  # type: ignore[no-untyped-def]
+def _draw_size(b, f, u, a):
     """Return the shares of the next order: fixed, or from the mixture."""
     if b[a + A_SIZE_MODEL] == 0:
         return b[a + A_SIZE]
@@ -51,7 +51,7 @@ def _draw_size(b, f, u, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _new_record(b, agent, side, quantity, price):  # type: ignore[no-untyped-def]
+def _new_record(b, agent, side, quantity, price):
     """Number a new order and note it among its agent's open ones; return the index of the record."""
     slot = b[RECORD_FREE]
     r = b[RECORDS] + slot * RECORD_WORDS
@@ -76,7 +76,7 @@ def _new_record(b, agent, side, quantity, price):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _drop_record(b, agent, slot):  # type: ignore[no-untyped-def]
+def _drop_record(b, agent, slot):
     a = agent_row(b, agent)
     r = b[RECORDS] + slot * RECORD_WORDS
     before, after = b[r + R_BEFORE], b[r + R_AFTER]
@@ -96,7 +96,7 @@ def _drop_record(b, agent, slot):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _order_event(b, slot):  # type: ignore[no-untyped-def]
+def _order_event(b, slot):
     """Return an event that places the order of a record."""
     r = b[RECORDS] + slot * RECORD_WORDS
     e = new_event(b, LIMIT)
@@ -109,13 +109,13 @@ def _order_event(b, slot):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _place_limit_order(b, agent, side, quantity, price):  # type: ignore[no-untyped-def]
+def _place_limit_order(b, agent, side, quantity, price):
     e = _order_event(b, _new_record(b, agent, side, quantity, price))
     send(b, agent, 0, e, new_message_id(b), 0)
 
 
 @compiled
-def _cancel_all_orders(b, agent):  # type: ignore[no-untyped-def]
+def _cancel_all_orders(b, agent):
     slot = b[agent_row(b, agent) + A_FIRST_RECORD]
     while slot >= 0:
         r = b[RECORDS] + slot * RECORD_WORDS
@@ -130,7 +130,7 @@ def _cancel_all_orders(b, agent):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def wake(b, f, u, agent):  # type: ignore[no-untyped-def]
+def wake(b, f, u, agent):
     """Hand a wake-up to an agent."""
     a = agent_row(b, agent)
     if b[a + A_FIRST_WAKE]:
@@ -153,7 +153,7 @@ def wake(b, f, u, agent):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _first_offset(b, u, a):  # type: ignore[no-untyped-def]
+def _first_offset(b, u, a):
     """Draw the time from the open to an agent's first wake-up."""
     kind = b[a + A_KIND]
     if kind == NOISE:
@@ -162,7 +162,7 @@ def _first_offset(b, u, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _next_gap(b, f, u, a):  # type: ignore[no-untyped-def]
+def _next_gap(b, f, u, a):
     """Draw the time to the next wake-up of a value, momentum or market-maker agent."""
     block = b[a + A_BLOCK]
     kind = b[a + A_KIND]
@@ -178,7 +178,7 @@ def _next_gap(b, f, u, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def account(b, agent, e):  # type: ignore[no-untyped-def]
+def account(b, agent, e):
     """Book an execution or a cancellation: cash, shares and the record of the order."""
     kind = b[e + KIND]
     slot, order = b[e + DATA], b[e + DATA + 1]
@@ -199,7 +199,7 @@ def account(b, agent, e):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def add_record(b, agent, order, side, quantity, price):  # type: ignore[no-untyped-def]
+def add_record(b, agent, order, side, quantity, price):
     """Note an order that an agent in Python has numbered itself; return the index of the record."""
     number = b[NEXT_ORDER]
     slot = _new_record(b, agent, side, quantity, price)
@@ -209,7 +209,7 @@ def add_record(b, agent, order, side, quantity, price):  # type: ignore[no-untyp
 
 
 @compiled
-def receive(b, f, u, agent, e):  # type: ignore[no-untyped-def]
+def receive(b, f, u, agent, e):
     """Hand a message to a trading agent."""
     a = agent_row(b, agent)
     kind = b[e + KIND]
@@ -256,7 +256,7 @@ def receive(b, f, u, agent, e):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _wake_noise(b, agent, a):  # type: ignore[no-untyped-def]
+def _wake_noise(b, agent, a):
     b[a + A_STATE] = IDLE
     if not b[a + A_HOURS] or (b[a + A_CLOSED] and b[a + A_CLOSE_PRICE]):
         return
@@ -269,7 +269,7 @@ def _wake_noise(b, agent, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _trade_noise(b, f, u, agent, a):  # type: ignore[no-untyped-def]
+def _trade_noise(b, f, u, agent, a):
     buys = randint(b, u, b[a + A_STREAM], 0, 2) == 1
     size = _draw_size(b, f, u, a)
     if size == 0:
@@ -284,7 +284,7 @@ def _trade_noise(b, f, u, agent, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _wake_value(b, u, agent, a):  # type: ignore[no-untyped-def]
+def _wake_value(b, u, agent, a):
     b[a + A_STATE] = IDLE
     if not b[a + A_HOURS] or (b[a + A_CLOSED] and b[a + A_CLOSE_PRICE]):
         return
@@ -296,7 +296,7 @@ def _wake_value(b, u, agent, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _update_belief(b, f, u, a):  # type: ignore[no-untyped-def]
+def _update_belief(b, f, u, a):
     """Return the value expected at the close, whole cents; see `ValueAgent.update_estimates`."""
     v = b[a + A_BLOCK]
     now = b[NOW]
@@ -327,7 +327,7 @@ def _update_belief(b, f, u, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _trade_value(b, f, u, agent, a):  # type: ignore[no-untyped-def]
+def _trade_value(b, f, u, agent, a):
     expected = _update_belief(b, f, u, a)
     v = b[a + A_BLOCK]
     stream = b[a + A_STREAM]
@@ -352,7 +352,7 @@ def _trade_value(b, f, u, agent, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _mean_of_last(b, block, count):  # type: ignore[no-untyped-def]
+def _mean_of_last(b, block, count):
     """Mean of the last mids to two decimals; the mids are kept as whole half cents."""
     total = 0
     newest = b[block + P_COUNT] - 1
@@ -362,7 +362,7 @@ def _mean_of_last(b, block, count):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _trade_momentum(b, f, u, agent, a):  # type: ignore[no-untyped-def]
+def _trade_momentum(b, f, u, agent, a):
     bid, ask_price = b[a + A_BID], b[a + A_ASK]
     if bid == 0 or ask_price == 0:
         return
@@ -386,7 +386,7 @@ def _trade_momentum(b, f, u, agent, a):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _wake_maker(b, agent, a, may_trade):  # type: ignore[no-untyped-def]
+def _wake_maker(b, agent, a, may_trade):
     m = b[a + A_BLOCK]
     if not b[m + M_SUBSCRIBED]:
         ask(b, agent, SUBSCRIBE, b[m + M_THRESHOLD])  # the bits of a float
@@ -401,13 +401,13 @@ def _wake_maker(b, agent, a, may_trade):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _follow_spread(b, f, m):  # type: ignore[no-untyped-def]
+def _follow_spread(b, f, m):
     f[m + M_WINDOW] = f[m + M_SPREAD]
     b[m + M_TICK] = max(1, np.int64(np.rint(f[m + M_SPACING] * f[m + M_SPREAD])))
 
 
 @compiled
-def _receive_maker(b, f, u, agent, a, kind):  # type: ignore[no-untyped-def]
+def _receive_maker(b, f, u, agent, a, kind):
     m = b[a + A_BLOCK]
     if b[m + M_ADAPTIVE]:
         _follow_spread(b, f, m)
@@ -444,7 +444,7 @@ def _receive_maker(b, f, u, agent, a, kind):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _set_sizes(b, f, a, m):  # type: ignore[no-untyped-def]
+def _set_sizes(b, f, a, m):
     quantity = np.int64(np.rint(f[m + M_POV] * (b[a + A_BOUGHT] + b[a + A_SOLD])))
     least = b[m + M_LEAST]
     beta = f[m + M_SKEW_BETA]
@@ -461,7 +461,7 @@ def _set_sizes(b, f, a, m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _place_ladder(b, f, agent, a, m):  # type: ignore[no-untyped-def]
+def _place_ladder(b, f, agent, a, m):
     """Send the quotes around the last mid in one batch; see `AdaptiveMarketMakerAgent.place_orders`."""
     center = b[m + M_MID]
     bought, sold = b[a + A_BOUGHT], b[a + A_SOLD]

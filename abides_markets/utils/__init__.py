@@ -126,6 +126,7 @@ class LineLatencyModel(LatencyModel):
 
     def __init__(self, random_state: np.random.RandomState, agent_count: int) -> None:
         self.positions = random_state.uniform(low=0, high=LINE_METERS, size=agent_count)
+        self._matrix: Any = None
         super().__init__(random_state, None, latency_model="deterministic")
         self._places: list[float] = self.positions.tolist()
 
@@ -143,7 +144,7 @@ class LineLatencyModel(LatencyModel):
     def get_latency(self, sender_id: int, recipient_id: int) -> float:
         """Return the latency of one message, ns."""
         if self._matrix is not None:
-            return self._element(self._matrix, sender_id, recipient_id)  # type: ignore[no-any-return]
+            return float(self._element(self._matrix, sender_id, recipient_id))
         return int(abs(self._places[sender_id] - self._places[recipient_id]) / LIGHT_METERS_PER_NS)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abides_core.utils import str_to_ns
 from abides_core.abides import new_kernel
+from abides_core.utils import str_to_ns
 from abides_markets.tape import MarketTape
 from agents import STRATEGIES
 from agents import TWAPAgent
