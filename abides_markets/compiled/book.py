@@ -172,6 +172,7 @@ def handle_limit_order(b, agent, record, order, side, quantity, price):
 @compiled
 def handle_market_order(b, agent, record, order, side, quantity):
     """Match a market order until it is filled or the other side is empty."""
+    b[MARKET_ORDER_TIME] = b[NOW]
     shares = 0
     value = 0
     while quantity > 0 and b[LEVEL_COUNT + 1 - side] > 0:

@@ -84,6 +84,10 @@ SNAPSHOTS = 61
 SNAPSHOT_USED = 62
 SNAPSHOT_LIVE = 63
 SNAPSHOT_ROWS = 64
+
+# Header: one more word of the book
+MARKET_ORDER_TIME = 65
+"""Time of the last market order, ns since the epoch: one that meets nothing leaves no history."""
 HEADER = 72
 
 # Rows of the event queue, a binary heap ordered by the first three

@@ -197,6 +197,7 @@ class ReplayedOrderBook(OrderBook):
         self.discarded = int(buffer[at.DISCARDED])
         self.tape = tape
         self._rows = history_rows(buffer).copy()
+        self._market_order_time = int(buffer[at.MARKET_ORDER_TIME])
 
     def __getattr__(self, name: str) -> Any:
         """Replay the history when an attribute is missing that it gives."""
@@ -233,6 +234,7 @@ def _replay(rows: NDArray[np.int64], book: ReplayedOrderBook) -> OrderBook:
             replayed.enter_order(order)
         else:
             replayed.cancel_order(order)
-    if book.switches.every_change_updates_timestamp and len(rows):
-        replayed.last_update_ts = clock.current_time
+    if book.switches.every_change_updates_timestamp:
+        last_entry = int(rows[-1, at.H_TIME]) if len(rows) else 0
+        replayed.last_update_ts = max(last_entry, book._market_order_time) or replayed.last_update_ts
     return replayed

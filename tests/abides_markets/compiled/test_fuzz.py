@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -299,6 +300,17 @@ MARKETS = {
 }
 
 
+@example(  # its last event is a market order that meets nothing
+    pace=SECOND // 10,
+    seed=1,
+    seeds=[32],
+    num_noise_agents=4,
+    num_value_agents=0,
+    num_momentum_agents=0,
+    switches=Switches(every_change_updates_timestamp=True),
+    delay=0,
+    first=False,
+)
 @settings(max_examples=60)
 @given(pace=st.sampled_from([SECOND // 20, SECOND]), **MARKETS)  # type: ignore[arg-type]
 def test_agents_that_do_anything_get_the_same_messages(**market: Any) -> None:
