@@ -134,7 +134,7 @@ class ValueAgent(TradingAgent):
             rho = math.exp(elapsed * log_decay)
             moved = (1 - rho) * self.r_bar + rho * self.r_t
             shocks = math.expm1(2 * elapsed * log_decay) / math.expm1(2 * log_decay)
-            variance = rho**2 * self.sigma_t + shocks * self.sigma_s
+            variance = rho * rho * self.sigma_t + shocks * self.sigma_s
         total = self.sigma_n + variance
         if total > 0:
             self.r_t = self.sigma_n / total * moved + variance / total * observed

@@ -166,7 +166,7 @@ BID, ASK = 0, 1
 NONE = -1
 
 # Rows of agents
-AGENT_WORDS = 24
+AGENT_WORDS = 25
 (
     A_KIND,
     A_FREE,
@@ -192,7 +192,8 @@ AGENT_WORDS = 24
     A_SIZE,
     A_SIZE_MODEL,
     A_KNOWS_TRADE,
-) = range(24)
+    A_TIME,
+) = range(25)
 EXCHANGE, NOISE, VALUE, MOMENTUM, MAKER, PYTHON = range(6)
 IDLE, AWAITING_SPREAD = 0, 1
 

@@ -26,7 +26,9 @@ def _has_room(b):
     ladder = b[LADDER]
     resting = b[ORDER_ROWS] - b[ORDER_FREE_COUNT]
     # An order may meet every resting one, and each match is told to two; each order of a batch may tip the imbalance.
-    told = 2 * (resting + ladder) + (2 * b[SUBSCRIPTION_COUNT] + 2) * (ladder + 1) + b[CLOSER_COUNT] + SPARE
+    # An agent may withdraw all the orders that it believes open.
+    withdrawn = b[RECORD_ROWS] - b[RECORD_FREE_COUNT]
+    told = withdrawn + 2 * (resting + ladder) + (2 * b[SUBSCRIPTION_COUNT] + 2) * (ladder + 1) + b[CLOSER_COUNT] + SPARE
     return (
         b[EVENT_FREE_COUNT] > told
         and b[HEAP_ROWS] - b[HEAP_COUNT] > told
@@ -65,6 +67,7 @@ def run(b):
         e = b[EVENTS] + b[top + HEAP_EVENT] * EVENT_WORDS
         number = b[top + HEAP_ID]
         drop_first(b)
+        b[a + A_TIME] = time
         b[EXTRA_DELAY] = 0
         kind = b[e + KIND]
         if b[a + A_KIND] == PYTHON:

@@ -96,7 +96,7 @@ def from_buffer(buffer: Buffer, config: dict[str, Any]) -> None:
 
 def _fill_agent(buffer: Buffer, agent: Any, row: list[int], exchange: ExchangeAgent, symbol: str) -> None:
     kind = row[at.A_KIND]
-    agent.current_time = row[at.A_FREE] - row[at.A_DELAY]
+    agent.current_time = row[at.A_TIME]
     agent.__dict__.update(_NOT_KEPT_OF.get(type(agent), _NOT_KEPT_OF_MAKERS))
     if agent.log_events:
         agent.log = NOT_KEPT

@@ -313,7 +313,7 @@ def _update_belief(b, f, u, a):
         rho = math.exp(elapsed * log_decay)
         moved = (1 - rho) * r_bar + rho * f[v + V_BELIEF]
         shocks = math.expm1(2 * elapsed * log_decay) / math.expm1(2 * log_decay)
-        variance = rho**2 * f[v + V_VARIANCE] + shocks * f[v + V_SIGMA_S]
+        variance = rho * rho * f[v + V_VARIANCE] + shocks * f[v + V_SIGMA_S]
     total = sigma_n + variance
     if total > 0:
         f[v + V_BELIEF] = sigma_n / total * moved + variance / total * observed
