@@ -69,8 +69,9 @@ lint: $(STAMP) ## Check style, format and the direction of imports
 type: $(STAMP) ## Check types
 	$(PY) -m mypy $(ARGS)
 
-bench: $(STAMP) ## Measure the simulator's speed
+bench: $(STAMP) ## Measure the simulator's speed on both engines
 	$(PY) -m benchmarks.reference $(ARGS)
+	$(PY) -m benchmarks.compiled $(ARGS)
 
 clean: ## Remove build products and caches; .venv and results stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
