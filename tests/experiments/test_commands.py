@@ -107,9 +107,16 @@ def process_group() -> Iterator[list[subprocess.Popen[str]]]:
         process.wait()
 
 
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(words: Sequence[str], group: list[subprocess.Popen[str]], log: Path) -> subprocess.Popen[str]:
     with log.open("w") as file:
-        process = subprocess.Popen(words, cwd=REPOSITORY, stdout=file, stderr=subprocess.STDOUT, text=True)
+        # A shell starts what it runs in the background deaf to interrupts, and everything below it inherits that.
+        process = subprocess.Popen(
+            words, cwd=REPOSITORY, stdout=file, stderr=subprocess.STDOUT, text=True, preexec_fn=_hear_interrupts
+        )
     group.append(process)
     return process
 
