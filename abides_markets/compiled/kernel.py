@@ -33,7 +33,6 @@ from abides_markets.compiled.buffer import grown
 from abides_markets.compiled.oracle import advance
 from abides_markets.compiled.queue import wake_at
 from abides_markets.compiled.results import fill_tape
-from abides_markets.compiled.translate import check_supported
 from abides_markets.compiled.translate import is_built_in
 from abides_markets.compiled.translate import to_buffer
 from abides_markets.messages.market import MarketClosedMsg
@@ -78,10 +77,7 @@ class CompiledKernel:
     """A run of a configuration on the compiled engine.
 
     Args:
-        config: What a `build_config` returned.
-
-    Raises:
-        UnsupportedError: If the configuration has something that this engine does not run.
+        config: What a `build_config` returned, without a fault (`translate.first_fault`).
 
     Attributes:
         buffer: The market.
@@ -90,7 +86,6 @@ class CompiledKernel:
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        check_supported(config)
         self.config = config
         self.agents = config["agents"]
         self.gym_agents = [

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from abides_core.engines import UnsupportedError
 from abides_core.latency_model import LatencyModel
 from abides_core.streams import Seed
 from abides_markets.agents import AdaptiveMarketMakerAgent
@@ -57,17 +56,6 @@ def is_built_in(agent: Any) -> bool:
 
 def _kind(agent: Any) -> int:
     return KINDS.get(type(agent), at.PYTHON)
-
-
-def check_supported(config: dict[str, Any]) -> None:
-    """Make sure that the compiled engine runs a configuration exactly as the reference engine would.
-
-    Raises:
-        UnsupportedError: One line that names the first thing it does not support.
-    """
-    fault = first_fault(config)
-    if fault is not None:
-        raise UnsupportedError(f"the compiled engine does not support {fault}: use engine='reference'")
 
 
 def first_fault(config: dict[str, Any]) -> str | None:
@@ -171,7 +159,7 @@ class _Allocator:
 def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = None) -> Buffer:
     """Return the buffer of a market at the moment before its first event.
 
-    The configuration must have passed `check_supported`. Its random streams are read, not advanced.
+    The configuration must be without a fault (`first_fault`). Its random streams are read, not advanced.
 
     Args:
         config: What a `build_config` returned.
