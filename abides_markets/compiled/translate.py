@@ -9,6 +9,7 @@ import numpy as np
 
 from abides_core.latency_model import LatencyModel
 from abides_core.streams import Seed
+from abides_core.utils import ns_date
 from abides_markets.agents import AdaptiveMarketMakerAgent
 from abides_markets.agents import ExchangeAgent
 from abides_markets.agents import MomentumAgent
@@ -20,11 +21,13 @@ from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
 from abides_markets.compiled.random_states import load
+from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.streams import WORDS
 from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
+from abides_markets.orders import Side
 from abides_markets.utils import LineLatencyModel
 
 KINDS: dict[type, int] = {
@@ -33,6 +36,7 @@ KINDS: dict[type, int] = {
     ValueAgent: at.VALUE,
     MomentumAgent: at.MOMENTUM,
     AdaptiveMarketMakerAgent: at.MAKER,
+    ExecutionSlot: at.EXECUTION,
 }
 BLOCK_WORDS = {
     at.EXCHANGE: 0,
@@ -41,6 +45,7 @@ BLOCK_WORDS = {
     at.MOMENTUM: at.MOMENTUM_WORDS,
     at.MAKER: at.MAKER_WORDS,
     at.PYTHON: 0,
+    at.EXECUTION: at.EXECUTION_WORDS,
 }
 
 
@@ -97,6 +102,8 @@ def _exchange_fault(exchange: ExchangeAgent) -> str | None:
 def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
     if isinstance(agent, ExchangeAgent):
         return f"a second exchange, agent {agent.id}"
+    if isinstance(agent, ExecutionSlot):
+        return f"agent {agent.id}, an execution slot, outside of a MarketStack"
     if not is_built_in(agent):
         return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
     if agent.symbol != exchange.symbols[0]:
@@ -308,9 +315,22 @@ def _write_maker(b: Buffer, block: int, agent: AdaptiveMarketMakerAgent) -> None
     b[block + at.M_TICK] = agent.tick_size or 0
 
 
+def _write_slot(b: Buffer, block: int, agent: ExecutionSlot) -> None:
+    b[at.SLOT_BLOCK] = block
+    b[block + at.E_SIDE] = at.BID if agent.side is Side.BID else at.ASK
+    b[block + at.E_QUANTITY] = agent.quantity
+    b[block + at.E_START] = ns_date(int(b[at.OPEN])) + agent.start
+    b[block + at.E_WINDOW] = agent.window
+    b[block + at.E_INTERVAL] = agent.interval
+    b[block + at.E_SWEEP] = agent.sweep
+    b[block + at.E_SETTLEMENT] = agent.settlement
+    b[[block + at.E_ARRIVAL2, block + at.E_END_MID2, block + at.E_MID2, block + at.E_SHOWN]] = at.NONE
+
+
 WRITERS: dict[int, Callable[[Buffer, int, Any], None]] = {
     at.NOISE: _write_noise,
     at.VALUE: _write_value,
     at.MOMENTUM: _write_momentum,
     at.MAKER: _write_maker,
+    at.EXECUTION: _write_slot,
 }
