@@ -124,10 +124,12 @@ def _fill_in(words, kinds, which, values):
 
 
 @compiled
-def _remember(values, low, high, memory, fresh):
-    """Cut values to their ranges and put them at the end of each market's memory `(N, history, F)`."""
+def _remember(values, low, high, memory, fresh, marked):
+    """Cut values to their ranges and put them at the end of each marked market's memory `(N, history, F)`."""
     history = memory.shape[1]
     for i in range(values.shape[0]):
+        if not marked[i]:
+            continue
         for j in range(values.shape[1]):
             now = min(max(np.float32(values[i, j]), low[j]), high[j])
             for age in range(history - 1):
@@ -238,6 +240,7 @@ class Observer:
         self._high = np.array([feature.high for feature in self._features], dtype=np.float32)
         self._memory = np.zeros((markets, history, len(features)), dtype=np.float32)
         self._fresh = np.ones(markets, dtype=bool)
+        self._all = np.ones(markets, dtype=bool)
         self.low = np.tile(self._low, history)
         self.high = np.tile(self._high, history)
         self.names = [name + (f"@-{age}" if age else "") for age in reversed(range(history)) for name in features]
@@ -246,10 +249,14 @@ class Observer:
         """Forget the past of the marked markets, by default of all."""
         self._fresh[... if markets is None else markets] = True
 
-    def observe(self, rows: Rows) -> Floats:
-        """Return the observations `(N, F · history)` of rows `(N,)`, cut to their ranges, and remember them."""
+    def observe(self, rows: Rows, markets: NDArray[np.bool_] | None = None) -> Floats:
+        """Return the observations `(N, F · history)` of rows `(N,)`, cut to their ranges, and remember them.
+
+        With `markets` `(N,)`, only the rows of the marked ones are looked at; the others' last observation is returned.
+        """
         _fill_in(words_of(rows), self._kinds, self._which, self._values)
         for column, compute in self._own:
             self._values[:, column] = compute(rows)
-        _remember(self._values, self._low, self._high, self._memory, self._fresh)
+        marked = self._all if markets is None else markets
+        _remember(self._values, self._low, self._high, self._memory, self._fresh, marked)
         return self._memory.reshape(len(rows), -1).copy()

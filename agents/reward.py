@@ -39,14 +39,12 @@ def fill_rows(fills: Sequence[Fill], market: int = 0) -> NDArray[Any]:
 
 
 @compiled
-def _add_gains(fills, words, unit, gains):
-    """Write q·s·(arrival − price) / Q, summed over the fills `(F, 3)` of each market, into `gains` `(N,)`."""
+def _add_gains(fills, words, gains):
+    """Write q·s·(arrival − price), summed over the fills `(F, 3)` of each market, into `gains` `(N,)`."""
     gains[:] = 0.0
     for fill in range(len(fills)):
         v = words[fills[fill, 0]]
         gains[fills[fill, 0]] += fills[fill, 2] * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] / 2 - fills[fill, 1])
-    for i in range(len(gains)):
-        gains[i] = unit * gains[i] / words[i, VIEW_PARENT]
 
 
 @compiled
@@ -71,11 +69,15 @@ class Reward:
         self._unit = 1.0 if config.price_unit == "cents" else 0.01
         self._kind = DEPTHS.index(config.depth)
 
-    def implementation_shortfall(self, fills: NDArray[Any], rows: Rows) -> Floats:
-        """Return Σ q·s·(arrival − price) / Q over the fills of each market `(N,)`, s being +1 to buy, −1 to sell."""
+    def gain(self, fills: NDArray[Any], rows: Rows) -> Floats:
+        """Return Σ q·s·(arrival − price) over the fills of each market `(N,)`, cents; s is +1 to buy, −1 to sell."""
         gains = np.empty(len(rows))
-        _add_gains(words_of(fills), words_of(rows), self._unit, gains)
+        _add_gains(words_of(fills), words_of(rows), gains)
         return gains
+
+    def implementation_shortfall(self, fills: NDArray[Any], rows: Rows) -> Floats:
+        """Return Σ q·s·(arrival − price) / Q over the fills of each market `(N,)`, in the unit of the reward."""
+        return self._unit * self.gain(fills, rows) / rows["parent"]
 
     def depth_consumed(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return d_t of each market `(N,)`, measured against the best opposite price of the decision's view.

@@ -18,10 +18,12 @@ from abides_markets.compiled.buffer import grown_rows
 from abides_markets.compiled.buffer import resized
 from abides_markets.compiled.build import reseed
 from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.results import fill_tape
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.translate import first_fault
 from abides_markets.compiled.translate import to_buffer
 from abides_markets.orders import Side
+from abides_markets.tape import MarketTape
 from abides_markets.utils import config_append_agents
 
 Ints = NDArray[np.int64]
@@ -46,19 +48,20 @@ class MarketStack:
         views: What each slot shows, int64, shape `(N, VIEW_WORDS)`; the words of `agents.views.VIEW`.
         times: When it was shown, ns since the epoch, shape `(N,)`.
         finished: Whether each slot has nothing more to do, shape `(N,)`.
-        fills: Executions since the views before, shape `(F, 3)`: market, price in cents, shares.
     """
 
     def __init__(
         self, build: Callable[[int], dict[str, Any]], slot: Callable[[int], ExecutionSlot], markets: int = 1
     ) -> None:
+        fault = first_fault(build(PROBES[0]))
+        if fault is not None:
+            raise UnsupportedError(f"the compiled engine does not support {fault}: use engine='reference'")
         self._build = build
         self._slot = slot
         self._rows = dict(FIRST_ROWS)
-        self._template = self._market_before_first_event(PROBES[0])
-        self._rows = {offset: int(self._template[total]) for offset, total, *_ in GROWING}
-        self._is_reseedable = self._try_reseeding()
-        self.words: NDArray[np.int64] = np.zeros((markets, len(self._template)), dtype=np.int64)
+        self._template: Buffer | None = None
+        self._is_reseedable = False
+        self.words: NDArray[np.int64] = np.zeros((markets, 0), dtype=np.int64)
         self.views: Ints = np.zeros((markets, at.VIEW_WORDS), dtype=np.int64)
         self.times: Ints = np.zeros(markets, dtype=np.int64)
         self.finished: NDArray[np.bool_] = np.zeros(markets, dtype=np.bool_)
@@ -68,7 +71,7 @@ class MarketStack:
 
     @property
     def fills(self) -> Ints:
-        """Executions since the views before, market by market."""
+        """Executions since the views before, market by market, shape `(F, 3)`: market, price in cents, shares."""
         return self._fills[: self._fill_count]
 
     def start(self, index: int, seed: int, side: Side) -> None:
@@ -81,10 +84,13 @@ class MarketStack:
         """
         if not 0 <= seed < 2**32:
             raise ValueError(f"the seed of a market must be at least 0 and less than 2**32, got {seed}")
+        template = self._template if self._template is not None else self._make_template()
         words = self.words[index]
-        words[:] = self._template if self._is_reseedable else self._market_before_first_event(seed)
         if self._is_reseedable:
+            words[:] = template
             reseed(words, seed)
+        else:
+            words[:] = self._market_before_first_event(seed)
         words[words[at.SLOT_BLOCK] + at.E_SIDE] = at.BID if side is Side.BID else at.ASK
         self._only[:] = False
         self._only[index] = True
@@ -124,6 +130,7 @@ class MarketStack:
 
     def _grow(self, full: int) -> None:
         """Give all markets the tables that the full one needs."""
+        assert self._template is not None
         self._rows = grown_rows(self.words[full])
         self._template = resized(self._template, self._rows)
         words = np.zeros((len(self.words), len(self._template)), dtype=np.int64)
@@ -132,11 +139,22 @@ class MarketStack:
                 words[index] = resized(market, self._rows)
         self.words = words
 
+    def _make_template(self) -> Buffer:
+        """Make the market that others are made from, and find out whether they can be."""
+        template = self._market_before_first_event(PROBES[0])
+        self._rows = {offset: int(template[total]) for offset, total, *_ in GROWING}
+        self._template = template
+        self.words = np.zeros((len(self.words), len(template)), dtype=np.int64)
+        self._is_reseedable = all(self._reseeds_to(template, seed) for seed in PROBES)
+        return template
+
+    def _reseeds_to(self, template: Buffer, seed: int) -> bool:
+        market = template.copy()
+        reseed(market, seed)
+        return np.array_equal(market, self._market_before_first_event(seed))
+
     def _market_before_first_event(self, seed: int) -> Buffer:
         config = self._build(seed)
-        fault = first_fault(config)
-        if fault is not None:
-            raise UnsupportedError(f"the compiled engine does not support {fault}: use engine='reference'")
         config_append_agents(config, [self._slot(len(config["agents"]))])
         buffer = to_buffer(config, self._rows)
         wake_at(buffer, 0, buffer[at.CLOSE])
@@ -144,10 +162,9 @@ class MarketStack:
             wake_at(buffer, agent.id, config["start_time"])
         return buffer
 
-    def _try_reseeding(self) -> bool:
-        for seed in PROBES:
-            market = self._template.copy()
-            reseed(market, seed)
-            if not np.array_equal(market, self._market_before_first_event(seed)):
-                return False
-        return True
+    def tape(self, index: int) -> MarketTape:
+        """Return what has happened in a market so far: trades, quotes, and the slot's places in the queue."""
+        words = self.words[index]
+        tape = MarketTape(int(words[at.AGENT_COUNT]) - 1)
+        fill_tape(words, tape)
+        return tape
