@@ -53,6 +53,7 @@ CLOSERS = 36
 CLOSER_COUNT = 37
 ORACLE = 38
 SCRATCH = 39
+"""Where the normal value of an order's size is made."""
 SIZE_LAW = 40
 MASTER = 41
 
@@ -88,7 +89,11 @@ SNAPSHOT_ROWS = 64
 # Header: one more word of the book
 MARKET_ORDER_TIME = 65
 """Time of the last market order, ns since the epoch: one that meets nothing leaves no history."""
-HEADER = 72
+
+# Header: scratch room
+YOUNG_SCRATCH = 80
+"""Where words of young streams are made."""
+HEADER = 96
 
 # Rows of the event queue, a binary heap ordered by the first three
 HEAP_WORDS = 4
