@@ -18,6 +18,7 @@ from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.streams import randint
 from abides_markets.compiled.streams import random_sample
 from abides_markets.compiled.streams import seed_stream
+from abides_markets.compiled.streams import seed_unused_stream
 
 SEEDS = 1 << 32
 BEFORE_OPEN = 30 * 60 * 1_000_000_000
@@ -51,6 +52,6 @@ def reseed(b, seed):
             b[b[a + A_BLOCK] + N_WAKE] = _draw_wake(b, u)
         drawn = randint(b, u, master, 0, SEEDS)
         if b[a + A_KIND] != EXCHANGE:
-            seed_stream(b, u, b[a + A_STREAM], drawn)
+            seed_unused_stream(b, u, b[a + A_STREAM], drawn)
     for _ in range(2):  # seeds of the kernel, which draws nothing, and of the latencies, which are given
         randint(b, u, master, 0, SEEDS)

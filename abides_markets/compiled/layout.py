@@ -53,6 +53,7 @@ CLOSERS = 36
 CLOSER_COUNT = 37
 ORACLE = 38
 SCRATCH = 39
+"""Where the normal value of an order's size is made."""
 SIZE_LAW = 40
 MASTER = 41
 
@@ -100,6 +101,10 @@ SLOT_BLOCK = 72
 FILLS = 73
 FILL_COUNT = 74
 FILL_ROWS = 75
+
+# Header: scratch room
+YOUNG_SCRATCH = 80
+"""Where words of young streams are made."""
 HEADER = 96
 
 # Rows of the event queue, a binary heap ordered by the first three

@@ -48,7 +48,7 @@ def _draw_size(b, f, u, a):
     component = 0
     while component < COMPONENTS - 1 and f[law + component] <= drawn:
         component += 1
-    normal = first_gauss(u, b[SCRATCH], seed)
+    normal = first_gauss(b, u, b[SCRATCH], seed)
     if component == 0:
         return np.int64(np.rint(math.exp(LOGNORMAL_MEAN + LOGNORMAL_SD * normal)))
     return np.int64(np.rint(LOT * component + LOT_SD * normal))
