@@ -27,6 +27,8 @@ from abides_markets.tape import MarketTape
 from abides_markets.utils import config_append_agents
 
 Ints = NDArray[np.int64]
+ROWS = {**FIRST_ROWS, at.HISTORY: 16_384, at.QUOTES: 16_384, at.FILLS: 4_096}
+"""Rows of the tables at first: with one market they all grow, so they begin where an hour of trading needs them."""
 PROBES = (0, 1)
 """Seeds of the two markets that show whether others can be made from the first."""
 
@@ -58,7 +60,7 @@ class MarketStack:
             raise UnsupportedError(f"the compiled engine does not support {fault}: use engine='reference'")
         self._build = build
         self._slot = slot
-        self._rows = dict(FIRST_ROWS)
+        self._rows = dict(ROWS)
         self._template: Buffer | None = None
         self._is_reseedable = False
         self.words: NDArray[np.int64] = np.zeros((markets, 0), dtype=np.int64)
