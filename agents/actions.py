@@ -88,7 +88,7 @@ def _even_target(rows: Rows, intervals: float) -> NDArray[np.float64]:
 
 
 @compiled
-def _send_market_orders(quantities, words, orders):
+def _send_market_orders(quantities: Ints, words: Ints, orders: Ints) -> None:
     """Write market orders of quantities `(N,)`, as far as they are left, into words `(N, 4)` of `DECISION`."""
     for i in range(len(quantities)):
         orders[i, 0] = min(max(quantities[i], 0), words[i, VIEW_LEFT])
@@ -98,7 +98,9 @@ def _send_market_orders(quantities, words, orders):
 
 
 @compiled
-def _participate(actions, words, multipliers, corridor, quantities):
+def _participate(
+    actions: Ints, words: Ints, multipliers: NDArray[np.float64], corridor: float, quantities: Ints
+) -> None:
     """Write the shares of each market order: a multiple of the even rate, within the corridor if it is not negative."""
     for i in range(len(actions)):
         v = words[i]
@@ -115,14 +117,14 @@ def _participate(actions, words, multipliers, corridor, quantities):
 
 
 @compiled
-def _others_best(v, price, size):
+def _others_best(v: Ints, price: int, size: int) -> int:
     """Return the best price of one side of the book without the own resting order, cents; −1 where there is none."""
     alone = v[VIEW_RESTING] > 0 and v[price] == v[VIEW_RESTING_PRICE] and v[size] <= v[VIEW_RESTING]
     return v[price + 1] if alone else v[price]
 
 
 @compiled
-def _place(actions, words, placements, slices, orders):
+def _place(actions: Ints, words: Ints, placements: Ints, slices: float, orders: Ints) -> None:
     """Write the child orders `(N, 4)` of each placement."""
     for i in range(len(actions)):
         v = words[i]

@@ -44,6 +44,8 @@ from configs import ConfigError
 
 compiled = jit.beside(__file__, layout.__file__)
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 DEPTH_SCALE = 5.0
 """Depths are log10(1 + shares) / 5: 100 shares are 0.4, 100 000 shares 1."""
 
@@ -67,7 +69,7 @@ _OWN, _OPPOSITE, _ALL = 0, 10, 9
 
 
 @compiled
-def _shares(v, sizes, levels):
+def _shares(v: Ints, sizes: int, levels: int) -> int:
     total = 0
     for level in range(levels):
         total += v[sizes + level]
@@ -75,7 +77,7 @@ def _shares(v, sizes, levels):
 
 
 @compiled
-def _value(kind, which, v):
+def _value(kind: int, which: int, v: Ints) -> float:
     """Return a feature of one raw view `v`, words of `VIEW`."""
     side = v[VIEW_SIDE]
     own_is_bid = (side > 0) == (which < _OPPOSITE)
@@ -115,7 +117,7 @@ def _value(kind, which, v):
 
 
 @compiled
-def _fill_in(words, kinds, which, values):
+def _fill_in(words: Ints, kinds: Ints, which: Ints, values: NDArray[np.float64]) -> None:
     """Write the features `(N, F)` of raw views `(N, VIEW_WORDS)`; columns of somebody's own are left as they are."""
     for i in range(words.shape[0]):
         for j in range(len(kinds)):
@@ -124,7 +126,9 @@ def _fill_in(words, kinds, which, values):
 
 
 @compiled
-def _remember(values, low, high, memory, fresh, marked):
+def _remember(
+    values: NDArray[np.float64], low: Floats, high: Floats, memory: Floats, fresh: Bools, marked: Bools
+) -> None:
     """Cut values to their ranges and put them at the end of each marked market's memory `(N, history, F)`."""
     history = memory.shape[1]
     for i in range(values.shape[0]):

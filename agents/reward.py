@@ -16,21 +16,20 @@ from abides_markets.compiled import layout
 from abides_markets.compiled.layout import VIEW_ARRIVAL2
 from abides_markets.compiled.layout import VIEW_ASK_PRICE
 from abides_markets.compiled.layout import VIEW_BID_PRICE
-from abides_markets.compiled.layout import VIEW_PARENT
 from abides_markets.compiled.layout import VIEW_SIDE
 from agents.views import Fill
 from agents.views import Rows
 from agents.views import words_of
 from configs.models import RewardConfig
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 compiled = jit.beside(__file__, layout.__file__)
 DEPTHS = ("ticks_walked", "shares_beyond_touch", "shares")
 _TICKS_WALKED, _, _SHARES = range(3)
 
 FILL = np.dtype([("market", np.int64), ("price", np.int64), ("quantity", np.int64)])
 """An execution: index of its market (row), price in cents, shares."""
-
-Floats = NDArray[np.float64]
 
 
 def fill_rows(fills: Sequence[Fill], market: int = 0) -> NDArray[Any]:
@@ -39,7 +38,7 @@ def fill_rows(fills: Sequence[Fill], market: int = 0) -> NDArray[Any]:
 
 
 @compiled
-def _add_gains(fills, words, gains):
+def _add_gains(fills: Ints, words: Ints, gains: Floats) -> None:
     """Write q·s·(arrival − price), summed over the fills `(F, 3)` of each market, into `gains` `(N,)`."""
     gains[:] = 0.0
     for fill in range(len(fills)):
@@ -48,7 +47,7 @@ def _add_gains(fills, words, gains):
 
 
 @compiled
-def _add_depths(fills, words, kind, depths):
+def _add_depths(fills: Ints, words: Ints, kind: int, depths: Floats) -> None:
     """Write the depth that the fills `(F, 3)` of each market consumed into `depths` `(N,)`."""
     depths[:] = 0.0
     for fill in range(len(fills)):

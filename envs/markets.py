@@ -47,7 +47,8 @@ class ExecutionMarkets(Protocol):
     finished: NDArray[np.bool_]
 
     @property
-    def fills(self) -> NDArray[Any]: ...
+    def fills(self) -> NDArray[Any]:
+        """Executions since the rows before."""
 
     def start(self, index: int, seed: int, side: Side) -> None:
         """Begin the market of a seed in the place of market `index` and run it to the first decision or its end."""

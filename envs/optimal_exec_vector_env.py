@@ -123,7 +123,8 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
         actions = np.ascontiguousarray(actions, dtype=np.int64)
         if actions.shape != (self.num_envs,) or not ((actions >= 0) & (actions < self.action_set.n)).all():
             raise ValueError(
-                f"actions must be {self.num_envs} whole numbers from 0 to {self.action_set.n - 1}, got {actions.tolist()}"
+                f"actions must be {self.num_envs} whole numbers from 0 to {self.action_set.n - 1}, "
+                f"got {actions.tolist()}"
             )
         active = self._in_progress.copy()
         begins = self._ended
@@ -144,7 +145,7 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
             self._begin(index)
         observations = self._observer.observe(self._markets.rows)
         self._in_progress[terminated] = False
-        self._ended = terminated
+        self._ended = terminated.copy()
         infos = self._infos(self._everywhere)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and terminated.any():
             observations, infos = self._begin_at_once(terminated, observations)

@@ -282,7 +282,7 @@ def finish(b):
 @compiled
 def _show_progress(b, x, elapsed, resting, resting_price):
     v = x + E_VIEW
-    b[x + E_SHOWN_AT] = b[NOW]
+    b[x + E_SHOWN_AT] = b[agent_row(b, b[AGENT_COUNT] - 1) + A_TIME]  # at the end of the run, earlier than the clock
     b[v + VIEW_ELAPSED] = elapsed
     b[v + VIEW_WINDOW] = b[x + E_WINDOW]
     b[v + VIEW_INTERVAL] = b[x + E_INTERVAL]

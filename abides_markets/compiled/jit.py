@@ -25,7 +25,18 @@ from numba.core.caching import UserProvidedCacheLocator
 
 config: Any = numba.config
 SOURCES = Path(__file__).parent
-NOT_COMPILED = ("__init__", "buffer", "engine", "kernel", "random_states", "results", "slot", "stack", "translate", "warm")
+NOT_COMPILED = (
+    "__init__",
+    "buffer",
+    "engine",
+    "kernel",
+    "random_states",
+    "results",
+    "slot",
+    "stack",
+    "translate",
+    "warm",
+)
 """Modules of this package without compiled functions and without constants that those use."""
 
 

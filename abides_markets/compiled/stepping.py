@@ -15,9 +15,7 @@ run = loop.run
 def hand_in(stack, decisions, active):
     """Hand a decision to the slot of each active market; return the first market with a wrong one, or −1."""
     for i in range(stack.shape[0]):
-        if active[i] and (
-            decisions[i, 0] < 0 or decisions[i, 1] < 0 or (decisions[i, 1] > 0 and decisions[i, 2] < 0)
-        ):
+        if active[i] and (decisions[i, 0] < 0 or decisions[i, 1] < 0 or (decisions[i, 1] > 0 and decisions[i, 2] < 0)):
             return i
     for i in range(stack.shape[0]):
         if active[i]:

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.execution import receive_execution
 from abides_markets.compiled.execution import wake_execution
+from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
 from abides_markets.compiled.open_orders import account
 from abides_markets.compiled.open_orders import cancel_all_orders

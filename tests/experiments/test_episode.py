@@ -23,7 +23,6 @@ from agents.views import View
 from analysis.costs import costs_of_fills
 from analysis.records import write_table
 from analysis.schema import RECORD_TABLES
-from analysis.schema import make_table
 from configs import ConfigError
 from configs import Experiment
 from configs import Side
