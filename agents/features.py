@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -252,6 +253,22 @@ class Observer:
     def reset(self, markets: NDArray[np.bool_] | None = None) -> None:
         """Forget the past of the marked markets, by default of all."""
         self._fresh[... if markets is None else markets] = True
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return what is remembered, as copies of plain arrays."""
+        return {"memory": self._memory.copy(), "fresh": self._fresh.copy()}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> Floats:
+        """Remember what a state of as many markets holds, and return the last observations `(N, F · history)`.
+
+        Raises:
+            ValueError: If the state is of other features or another number of markets.
+        """
+        if state["memory"].shape != self._memory.shape:
+            raise ValueError(f"the state is of observations {state['memory'].shape}, not {self._memory.shape}")
+        self._memory[:] = state["memory"]
+        self._fresh[:] = state["fresh"]
+        return self._memory.reshape(len(self._memory), -1).copy()
 
     def observe(self, rows: Rows, markets: NDArray[np.bool_] | None = None) -> Floats:
         """Return the observations `(N, F · history)` of rows `(N,)`, cut to their ranges, and remember them.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from configs import Experiment
 from configs import experiment_from
@@ -90,6 +91,16 @@ class Episodes:
         self.market_seeds[index] = market_seed
         self.sides[index] = side
         self.gains[index] = 0.0
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return the episodes in progress, without their markets, as copies of plain arrays."""
+        return {"market_seeds": self.market_seeds.copy(), "sides": np.array(self.sides), "gains": self.gains.copy()}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on with the episodes of a state of as many markets."""
+        self.market_seeds[:] = state["market_seeds"]
+        self.sides[:] = state["sides"].tolist()
+        self.gains[:] = state["gains"]
 
     def _draw_seed(self, np_random: np.random.Generator) -> int:
         return self._seeds[int(np_random.integers(len(self._seeds)))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import Literal
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from abides_core.engines import AUTO
 from abides_core.engines import REFERENCE
 from abides_core.engines import UnsupportedError
+from agents.actions import DECISION
 from agents.execution_agent import Decision
 from agents.reward import FILL
 from agents.views import VIEW
@@ -53,6 +55,12 @@ class ExecutionMarkets(Protocol):
     def start(self, index: int, seed: int, side: Side) -> None:
         """Begin the market of a seed in the place of market `index` and run it to the first decision or its end."""
 
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return everything that decides how the markets go on, as plain arrays."""
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state of as many markets of the same experiment."""
+
     def step(self, decisions: NDArray[Any], active: NDArray[np.bool_]) -> None:
         """Carry out decisions `(N,)` of `agents.actions.DECISION` in the active markets, and run each to the next."""
 
@@ -70,7 +78,11 @@ class Market(Protocol):
 
 
 class SeparateMarkets:
-    """N markets that know nothing of each other, as `ExecutionMarkets`."""
+    """N markets that know nothing of each other, as `ExecutionMarkets`.
+
+    They are Python objects, but every one follows from its seed, its side and the decisions taken: that is their state,
+    and a market is brought back by taking the decisions again.
+    """
 
     def __init__(self, markets: Sequence[Market]) -> None:
         self.markets = markets
@@ -78,6 +90,8 @@ class SeparateMarkets:
         self.times = np.zeros(len(markets), dtype=np.int64)
         self.finished = np.zeros(len(markets), dtype=np.bool_)
         self._fills: list[tuple[int, int, int]] = []
+        self._begun: list[tuple[int, Side] | None] = [None] * len(markets)
+        self._taken: list[list[tuple[int, ...]]] = [[] for _ in markets]
 
     @property
     def fills(self) -> NDArray[Any]:
@@ -87,14 +101,48 @@ class SeparateMarkets:
     def start(self, index: int, seed: int, side: Side) -> None:
         """Begin the market of a seed."""
         self._fills.clear()
+        self._begun[index] = (seed, side)
+        self._taken[index] = []
         self._take(index, self.markets[index].start(seed, side))
 
     def step(self, decisions: NDArray[Any], active: NDArray[np.bool_]) -> None:
         """Step the active markets, one after the other."""
         self._fills.clear()
         for index in np.flatnonzero(active).tolist():
-            market, limit, limit_price, cancel = decisions[index].item()
-            self._take(index, self.markets[index].step(Decision(market, limit, limit_price, bool(cancel))))
+            self._carry_out(index, decisions[index].item())
+
+    def _carry_out(self, index: int, words: tuple[int, ...]) -> None:
+        market, limit, limit_price, cancel = words
+        self._taken[index].append(words)
+        self._take(index, self.markets[index].step(Decision(market, limit, limit_price, bool(cancel))))
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return seed and side of each market and the decisions taken in it, market by market."""
+        begun = [one if one is not None else (-1, "") for one in self._begun]
+        taken = [words for decisions in self._taken for words in decisions]
+        return {
+            "seeds": np.array([seed for seed, _ in begun], dtype=np.int64),
+            "sides": np.array([side for _, side in begun]),
+            "counts": np.array([len(decisions) for decisions in self._taken], dtype=np.int64),
+            "decisions": np.array(taken, dtype=np.int64).reshape(-1, len(DECISION.names or ())),
+        }
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state, by taking its decisions again.
+
+        Raises:
+            ValueError: If the state is of another number of markets.
+        """
+        if len(state["seeds"]) != len(self.markets):
+            raise ValueError(f"the state is of {len(state['seeds'])} markets, these are {len(self.markets)}")
+        ends = np.cumsum(state["counts"]).tolist()
+        for index, (seed, side) in enumerate(zip(state["seeds"].tolist(), state["sides"].tolist(), strict=True)):
+            if seed < 0:
+                continue
+            self.start(index, seed, side)
+            for words in state["decisions"][ends[index] - state["counts"][index] : ends[index]].tolist():
+                self._carry_out(index, tuple(words))
+        self._fills.clear()
 
     def _take(self, index: int, view: View) -> None:
         self.rows[index] = view.rows()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,14 @@ class NativeMarkets:
     def start(self, index: int, seed: int, side: Side) -> None:
         """Begin the market of a seed and run it to the first decision or its end."""
         self.stack.start(index, seed, BookSide.BID if side == "buy" else BookSide.ASK)
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return the markets as plain arrays: the words of the stack are the whole of them."""
+        return self.stack.get_state()
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state of as many markets."""
+        self.stack.set_state(state)
 
     def step(self, decisions: NDArray[Any], active: NDArray[np.bool_]) -> None:
         """Carry out the decisions in the active markets, and run each to the next one or its end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,6 +157,40 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
         """The raw views that the next actions answer, `(N,)` of `agents.views.VIEW`."""
         return copy_of(self._markets.rows)
 
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return everything that decides how the episodes go on, running markets included.
+
+        Returns:
+            Plain arrays by name, copies all, for `numpy.savez` and `numpy.load(…, allow_pickle=False)`.
+        """
+        parts = {
+            "markets": self._markets.get_state(),
+            "episodes": self._episodes.get_state(),
+            "observer": self._observer.get_state(),
+        }
+        state = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
+        states = [json.dumps(r.bit_generator.state) if r is not None else "" for r in self._randoms]
+        state["randoms"] = np.array(states)
+        state["in_progress"] = self._in_progress.copy()
+        state["ended"] = self._ended.copy()
+        return state
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> Observations:
+        """Go on from a state of an environment of the same experiment, market, engine and number of markets.
+
+        Returns:
+            The observations `(N, F · history)` that the next actions answer.
+
+        Raises:
+            ValueError: If the state is of another number of markets, other features or another version of the engine.
+        """
+        self._markets.set_state(_part(state, "markets"))
+        self._episodes.set_state(_part(state, "episodes"))
+        self._randoms = [_generator(text) for text in state["randoms"].tolist()]
+        self._in_progress[:] = state["in_progress"]
+        self._ended[:] = state["ended"]
+        return self._observer.set_state(_part(state, "observer"))
+
     def _begin(self, index: int, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         np_random = self._randoms[index]
         if np_random is None:
@@ -202,6 +237,20 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
                 infos.setdefault(key, np.zeros(self.num_envs))[index] = self._episodes.info(index)[key]
                 infos[f"_{key}"] = ended
         return infos
+
+
+def _part(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _generator(text: str) -> np.random.Generator | None:
+    """Return a generator in a state written as JSON; None for an empty text."""
+    if not text:
+        return None
+    generator = np.random.Generator(np.random.PCG64())
+    generator.bit_generator.state = json.loads(text)
+    return generator
 
 
 def _mode(mode: AutoresetMode | str) -> AutoresetMode:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abides_core.engines import UnsupportedError
+from abides_markets.compiled import jit
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import stepping
 from abides_markets.compiled.buffer import FIRST_ROWS
@@ -31,6 +35,15 @@ ROWS = {**FIRST_ROWS, at.HISTORY: 16_384, at.QUOTES: 16_384, at.FILLS: 4_096}
 """Rows of the tables at first: with one market they all grow, so they begin where an hour of trading needs them."""
 PROBES = (0, 1)
 """Seeds of the two markets that show whether others can be made from the first."""
+
+
+@cache
+def _engine() -> str:
+    """Return a digest of the sources that give a market's words their meaning."""
+    digest = hashlib.sha256()
+    for source in sorted(jit.engine_sources()):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 class MarketStack:
@@ -163,6 +176,38 @@ class MarketStack:
         for agent in config["agents"]:
             wake_at(buffer, agent.id, config["start_time"])
         return buffer
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return everything that decides how the markets go on, as copies of plain arrays."""
+        return {
+            "engine": np.array(_engine()),
+            "words": self.words.copy(),
+            "views": self.views.copy(),
+            "times": self.times.copy(),
+            "finished": self.finished.copy(),
+        }
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state of as many markets of the same configuration.
+
+        Raises:
+            ValueError: If the state is of another number of markets, or of an engine whose sources are not these.
+        """
+        if str(state["engine"]) != _engine():
+            raise ValueError(f"the state is of the engine {state['engine']}, this one is {_engine()}")
+        if state["views"].shape != self.views.shape:
+            raise ValueError(f"the state is of {len(state['views'])} markets, these are {len(self.views)}")
+        template = self._template if self._template is not None else self._make_template()
+        self.words = np.array(state["words"])
+        for market in self.words:
+            if market[at.AGENT_COUNT]:  # it has been started, and its tables may have grown
+                self._rows = {offset: int(market[total]) for offset, total, *_ in GROWING}
+                self._template = resized(template, self._rows)
+                break
+        self.views[:] = state["views"]
+        self.times[:] = state["times"]
+        self.finished[:] = state["finished"]
+        self._fill_count = 0
 
     def tape(self, index: int) -> MarketTape:
         """Return what has happened in a market so far: trades, quotes, and the slot's places in the queue."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,3 +126,46 @@ def test_a_market_that_the_compiled_engine_does_not_run_is_refused_or_left_to_th
         OptimalExecVectorEnv(2, of, engine="compiled")
     left = OptimalExecVectorEnv(2, of, engine="auto")
     assert [type(market).__name__ for market in left._markets.markets] == ["KernelMarket"] * 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize(("market", "engine"), [("abides", "compiled"), ("abides", "reference"), ("stand-in", "auto")])
+def test_a_restored_environment_goes_on_as_the_old_one(
+    mode: AutoresetMode, market: Any, engine: str, tmp_path: Path
+) -> None:
+    of = experiment(**SHORT, order={"quantity": 600, "window": "30s"}, actions={"kind": "placement"})
+    arguments: dict[str, Any] = {"experiment": of, "market": market, "engine": engine, "autoreset_mode": mode}
+    old, new = (OptimalExecVectorEnv(3, **arguments) for _ in range(2))
+
+    def step(env: OptimalExecVectorEnv, actions: Any) -> list[Any]:
+        found = env.step(actions)
+        if mode is AutoresetMode.DISABLED and found[2].any():
+            return [found, env.reset(options={"reset_mask": found[2].copy()})]
+        return [found]
+
+    old.reset(seed=3)
+    rng = np.random.default_rng(1)
+    for _ in range(7):  # into second episodes: their markets were drawn
+        last = step(old, rng.integers(4, size=3))
+    np.savez(tmp_path / "state.npz", **old.get_state())  # type: ignore[arg-type]
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+        np.testing.assert_array_equal(new.set_state(dict(state)), last[-1][0])
+    for _ in range(12):
+        actions = rng.integers(4, size=3)
+        assert_same(step(new, actions), step(old, actions))
+
+
+def test_a_state_of_other_markets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = experiment(**SHORT)
+    for market in ("abides", "stand-in"):
+        two = OptimalExecVectorEnv(2, of, market=market)  # type: ignore[arg-type]
+        two.reset(seed=1)
+        with pytest.raises(ValueError, match="the state is of 2 markets, these are 3"):
+            OptimalExecVectorEnv(3, of, market=market).set_state(two.get_state())  # type: ignore[arg-type]
+        other = experiment(**{**SHORT, "observation": {"history": 3}})
+        with pytest.raises(ValueError, match=r"the state is of observations \(2, 2, 23\), not \(2, 3, 23\)"):
+            OptimalExecVectorEnv(2, other, market=market).set_state(two.get_state())  # type: ignore[arg-type]
+    native = OptimalExecVectorEnv(2, of)
+    state = native.get_state() | {"markets.engine": np.array("older")}
+    with pytest.raises(ValueError, match="the state is of the engine older, this one is "):
+        native.set_state(state)

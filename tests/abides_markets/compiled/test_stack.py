@@ -206,6 +206,23 @@ def test_where_the_tables_begin_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     assert runs[0] == runs[1]
 
 
+def test_a_restored_stack_goes_on_as_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack_module, "ROWS", dict.fromkeys(stack_module.ROWS, 2))  # they grow before and after
+    script = [Decision(market=7), Decision(limit=9, limit_price=0)]
+    old, new = (stack_of(order_of(), SECOND, markets=3) for _ in range(2))
+    old.start(1, 12, Side.ASK)
+    new.set_state(old.get_state())
+    for stack in (old, new):
+        stack.start(0, 11, Side.BID)
+    seen = [
+        [[(*row.item()[:12], fills) for row, _, fills in in_the_slot(s, i, script)] for i in (0, 1)] for s in (old, new)
+    ]
+    assert seen[0] == seen[1]
+    for index in (0, 1):
+        assert new.tape(index).trades == old.tape(index).trades
+        assert new.tape(index).quotes == old.tape(index).quotes
+
+
 @pytest.mark.parametrize("side", Side)
 def test_an_idle_slot_leaves_the_market_as_it_is_without_one(side: Side) -> None:
     stack = stack_of(order_of(sweep=False), 5 * SECOND, num_noise_agents=3000)
