@@ -1,4 +1,4 @@
-"""Replay memory as plain arrays, and the cutting of episodes into n-step transitions that fill it.
+"""Replay memory as plain arrays, and the n-step transitions that fill it.
 
 RLlib's own buffers keep episode objects, cannot be written without pickle and leave out the last n − 1 states of an
 episode when n > 1. This one is a handful of arrays: fast, resumable, and right at the end of an episode.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields
 from typing import Any
@@ -16,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 PRIORITY_EXPONENT = 0.6
-IMPORTANCE_EXPONENT = 0.4
 SMALLEST_ERROR = 1e-6
 
 
 @dataclass(frozen=True)
 class Transitions:
-    """Rows of n-step transitions; N rows, F features.
+    """n-step transitions; N rows, F features.
 
     Attributes:
         obs: State, float32 `[N, F]`.
@@ -44,6 +44,15 @@ class Transitions:
         return len(self.actions)
 
 
+def concatenate(parts: Sequence[Transitions]) -> Transitions:
+    """Join transitions, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    return Transitions(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Transitions)}
+    )
+
+
 @dataclass(frozen=True)
 class Batch:
     """A sample of transitions.
@@ -59,69 +68,85 @@ class Batch:
     weights: NDArray[np.float32]
 
 
-class NStepCutter:
-    """Cuts episodes, which arrive in chunks, into n-step transitions.
+class NStepReturns:
+    """Turns the steps of N environments into n-step transitions.
 
-    The last states of an episode get shorter returns instead of none; a truncated episode is bootstrapped from its last
-    state, a terminated one is not.
+    The last states of an episode get shorter returns instead of none.
 
     Args:
         n_step: Rewards in a return.
         gamma: Discount per step.
+        envs: Number of environments N.
+        observation_size: Length F of an observation.
     """
 
-    def __init__(self, n_step: int, gamma: float) -> None:
-        self.n_step = n_step
-        self.gamma = gamma
-        self._waiting: dict[str, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = {}
+    def __init__(self, n_step: int, gamma: float, envs: int, observation_size: int) -> None:
+        self._n_step = n_step
+        self._gamma = gamma
+        # A ring of the last n steps; a step whose transition was given out has the age 0.
+        self._position = 0
+        self._obs = np.zeros((n_step, envs, observation_size), dtype=np.float32)
+        self._actions = np.zeros((n_step, envs), dtype=np.int64)
+        self._returns = np.zeros((n_step, envs))
+        self._ages = np.zeros((n_step, envs), dtype=np.int64)
 
     def add(
         self,
-        episode: str,
-        obs: NDArray[np.floating[Any]],
-        actions: NDArray[np.integer[Any]],
+        obs: NDArray[np.float32],
+        actions: NDArray[np.int64],
         rewards: NDArray[np.floating[Any]],
-        *,
-        terminated: bool = False,
-        truncated: bool = False,
+        next_obs: NDArray[np.float32],
+        terminated: NDArray[np.bool_],
     ) -> Transitions:
-        """Take the next chunk of an episode.
+        """Take one step of every environment.
 
         Args:
-            episode: Name of the episode.
-            obs: States, `[T + 1, F]`; the first is the last of the chunk before.
-            actions: Actions, `[T]`.
-            rewards: Rewards, `[T]`.
-            terminated: Whether the chunk ends the episode in an end state.
-            truncated: Whether the chunk ends the episode anywhere else.
+            obs: States, `[N, F]`.
+            actions: Actions taken there, `[N]`.
+            rewards: Their rewards, `[N]`.
+            next_obs: States that they led to, `[N, F]`; at the end of an episode its last one.
+            terminated: Whether the episode is over, `[N]`.
 
         Returns:
             The transitions that are now complete.
         """
-        if episode in self._waiting:
-            old_obs, old_actions, old_rewards = self._waiting.pop(episode)
-            obs = np.concatenate([old_obs, obs])
-            actions = np.concatenate([old_actions, actions])
-            rewards = np.concatenate([old_rewards, rewards])
-        steps = len(actions)
-        done = terminated or truncated
-        ready = steps if done else max(0, steps - self.n_step + 1)
-        start = np.arange(ready)
-        end = np.minimum(start + self.n_step, steps)
-        returns = np.zeros(ready)
-        for k in range(self.n_step):
-            inside = start + k < end
-            returns[inside] += self.gamma**k * rewards[start[inside] + k]
-        if not done and self.n_step > 1:
-            self._waiting[episode] = (obs[ready:-1], actions[ready:], rewards[ready:])
-        return Transitions(
-            obs=np.asarray(obs[start], dtype=np.float32),
-            actions=np.asarray(actions[start], dtype=np.int64),
-            rewards=returns.astype(np.float32),
-            next_obs=np.asarray(obs[end], dtype=np.float32),
-            terminated=(end == steps) & terminated,
-            n_step=end - start,
+        here = self._position
+        self._obs[here], self._actions[here], self._returns[here] = obs, actions, 0.0
+        waiting = self._ages > 0
+        waiting[here] = True
+        self._returns += waiting * self._gamma**self._ages * rewards
+        self._ages += waiting
+        complete = waiting & ((self._ages == self._n_step) | terminated)
+        slots, envs = np.nonzero(complete)
+        transitions = Transitions(
+            obs=self._obs[slots, envs],
+            actions=self._actions[slots, envs],
+            rewards=self._returns[slots, envs].astype(np.float32),
+            next_obs=next_obs[envs],
+            terminated=terminated[envs],
+            n_step=self._ages[slots, envs],
         )
+        self._ages[complete] = 0
+        self._position = (here + 1) % self._n_step
+        return transitions
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return the steps that wait for their transitions, as copies of plain arrays."""
+        return {
+            "position": np.array(self._position),
+            "obs": self._obs.copy(),
+            "actions": self._actions.copy(),
+            "returns": self._returns.copy(),
+            "ages": self._ages.copy(),
+        }
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state of the same shape."""
+        self._position = int(state["position"])
+        self._obs[:] = state["obs"]
+        self._actions[:] = state["actions"]
+        self._returns[:] = state["returns"]
+        self._ages[:] = state["ages"]
 
 
 class ReplayBuffer:
@@ -165,13 +190,18 @@ class ReplayBuffer:
         self._next = (self._next + count) % self.capacity
         self.size = min(self.size + count, self.capacity)
 
-    def sample(self, count: int) -> Batch:
-        """Draw rows, with replacement; the buffer must not be empty."""
+    def sample(self, count: int, beta: float = 1.0) -> Batch:
+        """Draw rows, with replacement.
+
+        Args:
+            count: Number of rows B; the buffer must not be empty.
+            beta: Exponent of the importance weights: 0 leaves the bias of prioritised sampling, 1 removes it.
+        """
         if self.prioritised:
             sums = np.cumsum(self._scaled[: self.size])
             rows = np.searchsorted(sums, self._rng.random(count) * sums[-1], side="right")
             rows = np.minimum(rows, self.size - 1)
-            weights = (self.size * self._scaled[rows] / sums[-1]) ** -IMPORTANCE_EXPONENT
+            weights = (self.size * self._scaled[rows] / sums[-1]) ** -beta
             weights /= weights.max()
         else:
             rows = self._rng.integers(self.size, size=count)

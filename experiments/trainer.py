@@ -23,7 +23,7 @@ from experiments.rollouts import MarketKind
 from experiments.run_folder import git_state
 from experiments.run_folder import versions
 
-REPORT_ROUNDS = 8
+REPORT_STEPS = 1_000
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def train_policy(
         experiment: The experiment; `experiment.training` says for how long.
         market: Which market the environments run on.
         folder: Folder of the run.
-        on_report: Called every few rounds.
+        on_report: Called every thousand steps or so.
 
     Returns:
         The trained policy.
@@ -75,15 +75,14 @@ def train_policy(
     training = experiment.training
     checkpoints = folder / "checkpoints"
     done = list_checkpoints(checkpoints)
-    algorithm = build_algorithm(experiment, market, done[-1][0] if done else 0)
+    algorithm = build_algorithm(experiment, market)
     writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done[-1][0] if done else None)
     try:
         if done:
-            algorithm.restore_arrays(done[-1][1])
+            algorithm.load_checkpoint(str(done[-1][1]))
         saved = algorithm.steps
-        # A call of `advance` ends up to one round after its goal, and a round one step of each environment later.
-        beyond = round_size(experiment) + training.envs
-        stride = max(1, min(REPORT_ROUNDS * round_size(experiment), training.checkpoint_every - beyond))
+        beyond = round_size(experiment)  # a call of `advance` ends up to one round after its goal
+        stride = max(1, min(REPORT_STEPS, training.checkpoint_every - beyond))
         on_report(report_of(algorithm))
         while algorithm.steps < training.steps:
             algorithm.advance(min(stride, training.steps - algorithm.steps))
@@ -93,7 +92,7 @@ def train_policy(
             # Saved before the interval would be exceeded: a kill costs at most `checkpoint_every` steps.
             following = algorithm.steps + stride + beyond
             if following - saved > training.checkpoint_every or algorithm.steps >= training.steps:
-                save_checkpoint(checkpoints, algorithm.steps, algorithm.save_arrays)
+                save_checkpoint(checkpoints, algorithm.steps, lambda path: algorithm.save_checkpoint(str(path)))
                 saved = algorithm.steps
         policy = algorithm.numpy_policy(_metadata(experiment, market, algorithm))
         policy.save(folder / "policy.npz")

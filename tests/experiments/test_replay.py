@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.replay import IMPORTANCE_EXPONENT
 from experiments.replay import PRIORITY_EXPONENT
-from experiments.replay import NStepCutter
+from experiments.replay import NStepReturns
 from experiments.replay import ReplayBuffer
 from experiments.replay import Transitions
 
@@ -30,50 +29,50 @@ def transitions(first: int, count: int) -> Transitions:
     )
 
 
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    np.savez(file, **state)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
 @given(
-    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    lengths=st.lists(st.lists(st.integers(1, 7), min_size=1, max_size=5), min_size=1, max_size=3),
     n_step=st.integers(1, 5),
-    terminated=st.booleans(),
     seed=st.integers(0, 2**16),
 )
-def test_every_state_of_an_episode_gets_its_n_step_return(
-    lengths: list[int], n_step: int, terminated: bool, seed: int
-) -> None:
-    gamma = 0.9
-    total = sum(lengths)
+def test_every_state_of_an_episode_gets_its_n_step_return(lengths: list[list[int]], n_step: int, seed: int) -> None:
+    gamma, envs = 0.9, len(lengths)
     rng = np.random.default_rng(seed)
-    obs = np.arange(total + 1, dtype=np.float64)[:, None]
-    actions, rewards = rng.integers(5, size=total), rng.normal(size=total)
-    cutter = NStepCutter(n_step, gamma)
-    got = []
-    at = 0
-    for index, length in enumerate(lengths):
-        last = index == len(lengths) - 1
-        got.append(
-            cutter.add(
-                "episode",
-                obs[at : at + length + 1],
-                actions[at : at + length],
-                rewards[at : at + length],
-                terminated=last and terminated,
-                truncated=last and not terminated,
-            )
-        )
-        cutter.add("another", obs[:1], actions[:0], rewards[:0])
-        at += length
-    rows = [
-        (row.obs[i, 0], row.actions[i], row.rewards[i], row.next_obs[i, 0], row.terminated[i], row.n_step[i])
-        for row in got
-        for i in range(len(row))
-    ]
-    assert [row[0] for row in rows] == list(range(total))
-    for i, (_, action, reward, following, ended, steps) in enumerate(rows):
-        end = min(i + n_step, total)
-        assert action == actions[i]
-        assert reward == pytest.approx(sum(gamma ** (k - i) * rewards[k] for k in range(i, end)), abs=1e-5)
-        assert following == end
-        assert steps == end - i
-        assert ended == (terminated and end == total)
+    steps = min(sum(episodes) for episodes in lengths)
+    ends = np.array([[t + 1 in np.cumsum(episodes) for episodes in lengths] for t in range(steps)])
+    obs = (np.arange(steps + 1)[:, None] + 1000 * np.arange(envs)).astype(np.float32)[:, :, None]
+    actions, rewards = rng.integers(5, size=(steps, envs)), rng.normal(size=(steps, envs))
+    returns = NStepReturns(n_step, gamma, envs, 1)
+    got: dict[float, tuple[Any, ...]] = {}
+    for t in range(steps):
+        if t == steps // 2:  # nothing is lost on the way through a file
+            state = through_a_file(returns.get_state())
+            returns = NStepReturns(n_step, gamma, envs, 1)
+            returns.set_state(state)
+        new = returns.add(obs[t], actions[t], rewards[t], obs[t + 1], ends[t])
+        for i in range(len(new)):
+            row = (new.actions[i], new.rewards[i], new.next_obs[i, 0], new.terminated[i], new.n_step[i])
+            assert got.setdefault(float(new.obs[i, 0]), row) is row
+    for env in range(envs):
+        for t in range(steps):
+            until = next((k + 1 for k in range(t, min(t + n_step, steps)) if ends[k, env]), t + n_step)
+            if until > steps:
+                assert obs[t, env, 0] not in got
+                continue
+            action, reward, following, ended, count = got.pop(float(obs[t, env, 0]))
+            assert action == actions[t, env]
+            assert reward == pytest.approx(sum(gamma ** (k - t) * rewards[k, env] for k in range(t, until)), abs=1e-5)
+            assert following == obs[until, env, 0]
+            assert count == until - t
+            assert ended == ends[until - 1, env]
+    assert not got
 
 
 def test_the_oldest_rows_give_way() -> None:
@@ -102,13 +101,14 @@ def test_rows_are_drawn_in_proportion_to_their_priority() -> None:
     buffer.add(transitions(0, 4))
     errors = np.array([0.0, 1.0, 2.0, 8.0])
     buffer.update_priorities(np.arange(4), -errors)
-    batch = buffer.sample(200_000)
+    batch = buffer.sample(200_000, 0.4)
     drawn = np.bincount(batch.rows, minlength=4) / len(batch.rows)
     expected = errors**PRIORITY_EXPONENT / (errors**PRIORITY_EXPONENT).sum()
     np.testing.assert_allclose(drawn, expected, atol=0.01)
     ratio = batch.weights[batch.rows == 1][0] / batch.weights[batch.rows == 3][0]
-    assert ratio == pytest.approx((expected[1] / expected[3]) ** -IMPORTANCE_EXPONENT, rel=1e-4)
+    assert ratio == pytest.approx((expected[1] / expected[3]) ** -0.4, rel=1e-4)
     assert batch.weights.max() == 1
+    assert (buffer.sample(100, 0.0).weights == 1).all()
 
 
 def test_new_rows_get_the_largest_priority() -> None:
@@ -127,14 +127,6 @@ def test_uniform_rows_all_weigh_one() -> None:
     batch = buffer.sample(40_000)
     np.testing.assert_allclose(np.bincount(batch.rows) / 40_000, 0.25, atol=0.02)
     assert (batch.weights == 1).all()
-
-
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    file = io.BytesIO()
-    np.savez(file, **state)
-    file.seek(0)
-    with np.load(file, allow_pickle=False) as loaded:
-        return {name: loaded[name] for name in loaded.files}
 
 
 @pytest.mark.parametrize("count", [0, 3, 6, 9])

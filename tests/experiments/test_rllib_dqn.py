@@ -14,6 +14,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.columns import Columns
+from ray.rllib.policy.sample_batch import MultiAgentBatch
+from ray.rllib.policy.sample_batch import SampleBatch
+from ray.rllib.utils.metrics import NUM_ENV_STEPS_SAMPLED_LIFETIME
 
 from agents.numpy_policy import NumpyPolicy
 from configs import Experiment
@@ -21,10 +26,11 @@ from configs import load_experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
 from experiments.checkpoints import list_checkpoints
+from experiments.env_runner import market_seed
 from experiments.ray_session import local_ray
 from experiments.rllib_dqn import ExecutionDQN
 from experiments.rllib_dqn import build_algorithm
-from experiments.rllib_dqn import market_seed
+from experiments.rllib_dqn import build_config
 from experiments.rllib_dqn import round_size
 from experiments.trainer import Report
 from experiments.trainer import train_policy
@@ -32,7 +38,7 @@ from experiments.trainer import train_policy
 
 @pytest.fixture(scope="module", autouse=True)
 def ray_running() -> Iterator[None]:
-    with local_ray(cpus=1):
+    with local_ray(cpus=4):
         yield
 
 
@@ -64,7 +70,7 @@ def made(experiment: Experiment, advance: int = 0) -> ExecutionDQN:
 
 
 def weights(algorithm: ExecutionDQN) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in algorithm._module().state_dict().items()}
+    return {name: value.clone() for name, value in algorithm.learner.network.state_dict().items()}
 
 
 @pytest.mark.parametrize("dueling", [True, False])
@@ -75,11 +81,16 @@ def test_the_exported_policy_computes_what_rllib_computes(dueling: bool, tmp_pat
     policy = NumpyPolicy.load(tmp_path / "policy.npz")
     x = np.random.default_rng(0).normal(size=(200, policy.observation_size)).astype(np.float32)
     with torch.no_grad():
-        theirs = algorithm._module().compute_q_values({"obs": torch.from_numpy(x)})["qf_preds"].numpy()
+        theirs = algorithm.learner.network.compute_q_values({"obs": torch.from_numpy(x)})["qf_preds"].numpy()
+        exploited = algorithm.get_module().forward_inference({"obs": torch.from_numpy(x)})["actions"].numpy()
     np.testing.assert_allclose(policy.q_values(x), theirs, atol=1e-5)
-    # The sampler acts with the same network once it is told to exploit.
-    exploited = algorithm.env_runner.module.forward_inference({"obs": torch.from_numpy(x)})["actions"].numpy()
     np.testing.assert_array_equal(policy.act(x), exploited)
+    # The runner acts with the network as the last update left it.
+    np.testing.assert_allclose(algorithm.env_runner.policy.q_values(x), theirs, atol=1e-5)
+    exported = policy.q_values(x)
+    algorithm.advance(100)
+    assert not np.allclose(algorithm.env_runner.policy.q_values(x), theirs, atol=1e-5)
+    np.testing.assert_array_equal(policy.q_values(x), exported)
     algorithm.stop()
 
 
@@ -89,7 +100,7 @@ def test_the_updates_are_as_many_as_asked_for(updates_per_step: float) -> None:
     algorithm = made(experiment, 300)
     assert algorithm.updates == int((algorithm.steps - 100) * updates_per_step)
     assert 300 <= algorithm.steps < 300 + round_size(experiment)
-    optimizer = algorithm._optimizer()
+    optimizer = algorithm.learner.optimizer
     assert {int(state["step"]) for state in optimizer.state.values()} == {algorithm.updates}
     algorithm.stop()
 
@@ -99,9 +110,10 @@ def test_schedules_follow_the_environment_steps() -> None:
     algorithm = made(experiment)
     algorithm.advance(200)
     assert algorithm.epsilon() == pytest.approx(1 - 0.9 * algorithm.steps / 400)
-    acted_with = float(algorithm.env_runner.module.epsilon_schedule.get_current_value())
-    assert 0 <= acted_with - algorithm.epsilon() <= 0.9 * round_size(experiment) / 400
+    assert algorithm.env_runner.epsilon(algorithm.steps) == algorithm.epsilon()
     assert algorithm.learning_rate() == pytest.approx(1e-2 - 9e-3 * algorithm.steps / 400, rel=1e-3)
+    assert algorithm.learner.optimizer.param_groups[0]["lr"] == algorithm.learning_rate()
+    assert algorithm.beta() == pytest.approx(0.4 + 0.6 * algorithm.steps / 400)
     algorithm.stop()
 
 
@@ -122,38 +134,99 @@ def test_the_memory_holds_whole_episodes() -> None:
     algorithm.stop()
 
 
-def test_a_restored_algorithm_continues_as_the_old_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("market", ["stand-in", "abides"])
+def test_a_restored_algorithm_goes_on_as_the_old_one(market: str, tmp_path: Path) -> None:
     experiment = small()
-    old = made(experiment, 300)
-    old.save_arrays(tmp_path)
-    random = torch.rand(3)
-    new = build_algorithm(experiment, "stand-in", old.steps)
-    new.restore_arrays(tmp_path)
-    assert torch.equal(torch.rand(3), random)
+    old = build_algorithm(experiment, market)
+    old.advance(150)
+    old.save_checkpoint(str(tmp_path))
+    assert not [path for path in tmp_path.iterdir() if path.suffix not in (".npz", ".json")]
+    new = build_algorithm(experiment, market)
+    new.load_checkpoint(str(tmp_path))
+    for algorithm in (old, new):
+        algorithm.advance(150)
+    assert old.updates > 20
     assert (new.steps, new.updates, list(new.episodes)) == (old.steps, old.updates, list(old.episodes))
-    assert new.learning_rate() == old.learning_rate() < 1e-2
-    assert new.epsilon() == old.epsilon() < 1
-    acting = new.env_runner.module.state_dict()
-    for name, value in weights(old).items():
-        assert torch.equal(weights(new)[name], value)
-        assert name not in acting or torch.equal(acting[name], value)
-    for _ in range(20):
-        old._update()
-        new._update()
+    assert list(new.losses) == list(old.losses)
     for name, value in weights(old).items():
         torch.testing.assert_close(weights(new)[name], value, rtol=0, atol=0)
-    np.testing.assert_array_equal(new.buffer.state()["scaled_priorities"], old.buffer.state()["scaled_priorities"])
+    for name, array in old.buffer.state().items():
+        np.testing.assert_array_equal(new.buffer.state()[name], array)
     for algorithm in (old, new):
+        algorithm.stop()
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_an_update_is_rllibs_own(double: bool) -> None:
+    experiment = small(double=double, learning_rate=[[0, 1e-2]], target_update=150)
+    ours, theirs = (made(experiment, 200) for _ in range(2))
+    learner = theirs.learner
+    learner.last_update_ts_by_mid[DEFAULT_MODULE_ID] = 200  # RLlib's count of target updates, which ours does not use
+    for _ in range(5):
+        batch = ours.buffer.sample(16, 0.5)
+        rows = batch.transitions
+        columns = {
+            Columns.OBS: rows.obs,
+            Columns.NEXT_OBS: rows.next_obs,
+            Columns.ACTIONS: rows.actions,
+            Columns.REWARDS: rows.rewards,
+            Columns.TERMINATEDS: rows.terminated,
+            "weights": batch.weights,
+            "n_step": rows.n_step,
+        }
+        tensors = SampleBatch({name: torch.from_numpy(column) for name, column in columns.items()})
+        results = learner.update(
+            batch=MultiAgentBatch({DEFAULT_MODULE_ID: tensors}, env_steps=len(rows)),
+            timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: 200},
+        )[DEFAULT_MODULE_ID]
+        errors, loss = ours.learner.learn(batch, 1e-2)
+        assert loss.item() == pytest.approx(float(results["qf_loss"].peek()), rel=1e-5)
+        (expected,) = results["td_error"].peek()
+        np.testing.assert_allclose(np.abs(errors.numpy()), expected, rtol=1e-4, atol=1e-6)
+    for name, value in weights(theirs).items():
+        torch.testing.assert_close(weights(ours)[name], value, rtol=1e-4, atol=1e-5)
+    for algorithm in (ours, theirs):
+        algorithm.stop()
+
+
+def test_rllibs_results_tell_of_the_episodes() -> None:
+    algorithm = made(small())
+    first = algorithm.train()["env_runners"]
+    assert first["num_env_steps_sampled"] == 4  # one round
+    result = algorithm.advance(300)["env_runners"]
+    assert result["num_env_steps_sampled_lifetime"] == algorithm.steps == 304
+    assert result["episode_return_mean"] == pytest.approx(np.mean([e.reward for e in algorithm.episodes]))
+    assert result["shortfall_cents"] == pytest.approx(np.mean([e.shortfall_cents for e in algorithm.episodes]))
+    algorithm.stop()
+
+
+@pytest.mark.slow
+def test_other_processes_can_sample(tmp_path: Path) -> None:
+    config = build_config(small(), "stand-in").env_runners(num_env_runners=2, rollout_fragment_length=5)
+    old, new = config.copy().build_algo(), config.copy().build_algo()
+    old.advance(200)
+    assert old.steps == 200  # five steps of four environments in two processes, five times
+    old.save_checkpoint(str(tmp_path))
+    new.load_checkpoint(str(tmp_path))
+    for algorithm in (old, new):
+        algorithm.advance(100)
+    assert (new.updates, list(new.episodes)) == (old.updates, list(old.episodes))
+    for name, value in weights(old).items():
+        torch.testing.assert_close(weights(new)[name], value, rtol=0, atol=0)
+    one = build_algorithm(small(), "stand-in")
+    with pytest.raises(ValueError, match="is of 2 runners, this algorithm has 1"):
+        one.load_checkpoint(str(tmp_path))
+    for algorithm in (old, new, one):
         algorithm.stop()
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
     algorithm = made(small(), 20)
-    algorithm.save_arrays(tmp_path)
+    algorithm.save_checkpoint(str(tmp_path))
     path = tmp_path / "state.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "state_version": 99}))
     with pytest.raises(ValueError, match="version 99"):
-        algorithm.restore_arrays(tmp_path)
+        algorithm.load_checkpoint(str(tmp_path))
     algorithm.stop()
 
 
@@ -187,9 +260,9 @@ def test_rllib_is_quiet() -> None:
     assert logging.getLogger("ray.rllib").getEffectiveLevel() >= logging.ERROR
 
 
-@given(seed=st.integers(0, 2**40), steps=st.integers(0, 10**8), envs=st.integers(1, 64))
-def test_no_process_begins_outside_the_training_markets(seed: int, steps: int, envs: int) -> None:
+@given(seed=st.integers(0, 2**40), runner=st.integers(0, 1000), envs=st.integers(1, 64))
+def test_no_process_begins_outside_the_training_markets(seed: int, runner: int, envs: int) -> None:
     train = parse_seeds(load_seed_ranges().train)
-    first = market_seed(seed, steps, envs)
+    first = market_seed(seed, runner, envs)
     assert first in train
     assert first + envs - 1 in train

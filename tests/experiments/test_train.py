@@ -21,7 +21,6 @@ from experiments.train import main
 
 SMALL = (
     "quick",
-    "--market=stand-in",
     "--set",
     "decision_interval=20s",
     "order.window=10min",
@@ -41,9 +40,11 @@ def run(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(out, *options), cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
 
 
-def test_a_killed_training_resumes_where_its_last_checkpoint_lies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("market", ["stand-in", pytest.param("abides", marks=pytest.mark.slow)])
+def test_a_killed_training_goes_on_as_if_it_had_not_been(market: str, tmp_path: Path) -> None:
+    small = (*SMALL, "--market", market)
     process = subprocess.Popen(
-        command(tmp_path, *SMALL), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(tmp_path, *small), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     checkpoints = Path("none")
     while process.poll() is None and not list_checkpoints(checkpoints):
@@ -59,9 +60,9 @@ def test_a_killed_training_resumes_where_its_last_checkpoint_lies(tmp_path: Path
     half.mkdir()
     (half / "state.json").write_text("{")
 
-    done = run(tmp_path, *SMALL)
+    done = run(tmp_path, *small)
     assert done.returncode == 0, done.stderr
-    assert f"resuming quick on the stand-in market in {folder}" in done.stdout
+    assert f"resuming quick on the {market} market in {folder}" in done.stdout
     assert f"train {last:,}/1,500 steps" in done.stdout
     assert "train 1,500/1,500 steps 100%" in done.stdout
     for name in ("idle", "twap", "immediate"):
@@ -81,6 +82,10 @@ def test_a_killed_training_resumes_where_its_last_checkpoint_lies(tmp_path: Path
     # Updates go on where they were: none is lost, none repeated.
     assert policy.metadata["updates"] == int((policy.metadata["steps"] - 100) * 0.125)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("quick")] == [folder.name]
+    # The same training that nothing interrupts gives the same policy, bit for bit.
+    assert run(tmp_path / "again", *small).returncode == 0
+    (whole,) = (tmp_path / "again").glob("quick-*/policy.npz")
+    assert whole.read_bytes() == (folder / "policy.npz").read_bytes()
 
 
 @pytest.mark.parametrize(
