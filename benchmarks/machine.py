@@ -36,6 +36,17 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """Read a number of things.
+
+    Raises:
+        argparse.ArgumentTypeError: Unless it is a whole number of at least 10.
+    """
+    if not text.isdecimal() or int(text) < 10:
+        raise argparse.ArgumentTypeError(f"give a whole number of at least 10, got {text!r}")
+    return int(text)
+
+
 def describe() -> dict[str, Any]:
     """Return processor, cores, load (1 minute), versions and the date."""
     return {

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import reference
 from benchmarks import switches
+from benchmarks import training
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,8 @@ from benchmarks import switches
         (reference.main, ["--seeds"], "--seeds"),
         (reference.main, ["--sed", "1"], "--sed"),
         (reference.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
+        (training.main, ["--steps", "5"], "give a whole number of at least 10, got '5'"),
+        (training.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
         (switches.main, ["--seeds", "5:5"], "seeds are A:B with A < B (B is left out), got '5:5'"),
         (switches.main, ["--seeds", "3"], "got '3'"),
     ],
