@@ -252,7 +252,7 @@ class TrainingConfig(Model):
         updates_per_step: Gradient updates per environment step.
         learning_starts: Environment steps before the first update.
         buffer: Capacity of the replay buffer, transitions.
-        prioritised: Whether replay is prioritised (α 0.6, β 0.4).
+        prioritised: Whether replay is prioritised (α 0.6, β from 0.4 to 1 over `steps`).
         double: Double Q-learning.
         dueling: Dueling heads.
         target_update: Environment steps between updates of the target network.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
+from time import perf_counter
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,9 @@ from configs import Side
 from configs import load_seed_ranges
 from configs import parse_seeds
 from envs import OptimalExecEnv
+
+SECONDS_AN_UPDATE = 1.2e-3
+"""A gradient update of a small network on one core, measured in 2026."""
 
 MarketKind = Literal["abides", "stand-in"]
 Rule = Callable[[OptimalExecEnv, NDArray[np.float32]], int]
@@ -96,6 +100,17 @@ def run_rule(
         results.append(Rollout(seed, side, total, float(info["completion"]), float(info["shortfall_cents"]), actions))
     env.close()
     return results
+
+
+def seconds_to_train(experiment: Experiment, market: MarketKind, steps: int) -> float:
+    """Estimate how long so many environment steps of training take on one idle core, from an episode run now."""
+    (first,) = validation_episodes(experiment, 1)
+    twap = reference_rules()["twap"]
+    run_rule(experiment, market, twap, [first])  # loads what is compiled
+    begin = perf_counter()
+    (rollout,) = run_rule(experiment, market, twap, [first])
+    seconds_a_step = (perf_counter() - begin) / rollout.actions.total()
+    return steps * (seconds_a_step + experiment.training.updates_per_step * SECONDS_AN_UPDATE)
 
 
 def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, Side]]:

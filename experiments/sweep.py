@@ -31,16 +31,20 @@ from configs import load_experiment
 from configs.models import TrainingConfig
 from experiments.console import Progress
 from experiments.console import Settings
+from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.rollouts import MarketKind
 from experiments.rollouts import check_environment
+from experiments.rollouts import seconds_to_train
 from experiments.run_folder import RunFolder
 from experiments.trial import RESULT
 from experiments.trial import Trial
 from experiments.trial import train_trial
 
 SCHEDULES = ("learning_rate", "epsilon")
+SECONDS_TO_START = 15
+"""Loading Ray and RLlib in a trial's process, and running its policy on the validation markets."""
 RESERVED = ("steps", "checkpoint_every")
 
 
@@ -135,6 +139,13 @@ def sweep(
         flush=True,
     )
     if open_trials:
+        seconds = sum(
+            SECONDS_TO_START + seconds_to_train(trial.experiment, market, trial.experiment.training.steps)
+            for trial in open_trials
+        )
+        concurrent = experiment.sweep.concurrent
+        about = format_duration(seconds / min(concurrent, len(open_trials)))
+        print(f"  {concurrent} at a time: about {about} on idle cores", flush=True)
         _run_trials(open_trials, run, market, experiment.sweep.concurrent)
     rows = [json.loads((folder / RESULT).read_text(encoding="utf-8")) for folder in folders.values()]
     rows.sort(key=lambda row: -row["return"])

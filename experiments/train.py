@@ -16,6 +16,7 @@ from configs import load_experiment
 from experiments.checkpoints import list_checkpoints
 from experiments.console import Progress
 from experiments.console import Settings
+from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.rollouts import MarketKind
@@ -24,6 +25,7 @@ from experiments.rollouts import greedy
 from experiments.rollouts import most_taken
 from experiments.rollouts import reference_rules
 from experiments.rollouts import run_rule
+from experiments.rollouts import seconds_to_train
 from experiments.rollouts import validation_episodes
 from experiments.run_folder import RunFolder
 
@@ -85,6 +87,9 @@ def train(experiment: Experiment, run: RunFolder, market: MarketKind = "abides")
 
     done = list_checkpoints(run.file("checkpoints"))
     start = done[-1][0] if done else 0
+    left = max(0, experiment.training.steps - start)
+    about = format_duration(seconds_to_train(experiment, market, left))
+    print(f"  {left:,} decisions to train on: about {about} on an idle core", flush=True)
     with local_ray(cpus=1), Progress("train", experiment.training.steps, start=start) as progress:
 
         def show(report: Report) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import cross_check
 from benchmarks import reference
 from benchmarks import switches
 from benchmarks import training
@@ -18,6 +19,7 @@ from benchmarks import training
         (reference.main, ["--seeds"], "--seeds"),
         (reference.main, ["--sed", "1"], "--sed"),
         (reference.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
+        (cross_check.main, ["--seeds", "3"], "an interval needs two seeds or more, got [3]"),
         (training.main, ["--steps", "5"], "give a whole number of at least 10, got '5'"),
         (training.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
         (switches.main, ["--seeds", "5:5"], "seeds are A:B with A < B (B is left out), got '5:5'"),

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ray import tune
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.columns import Columns
 from ray.rllib.policy.sample_batch import MultiAgentBatch
@@ -218,6 +219,28 @@ def test_other_processes_can_sample(tmp_path: Path) -> None:
         one.load_checkpoint(str(tmp_path))
     for algorithm in (old, new, one):
         algorithm.stop()
+
+
+@pytest.mark.slow
+def test_tune_trains_and_keeps_the_algorithm(tmp_path: Path) -> None:
+    tuner = tune.Tuner(
+        ExecutionDQN,
+        param_space=build_config(small(), "stand-in"),
+        run_config=tune.RunConfig(
+            name="tuned",
+            storage_path=str(tmp_path),
+            stop={"training_iteration": 30},
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=True),
+        ),
+    )
+    (result,) = tuner.fit()
+    assert result.metrics["env_runners"]["num_env_steps_sampled_lifetime"] == 120
+    algorithm = build_algorithm(small(), "stand-in")
+    algorithm.load_checkpoint(result.checkpoint.path)
+    assert (algorithm.steps, algorithm.updates) == (120, 5)
+    algorithm.advance(20)
+    algorithm.stop()
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:

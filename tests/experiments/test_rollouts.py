@@ -7,10 +7,12 @@ from configs import Experiment
 from configs import load_experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
+from experiments.rollouts import SECONDS_AN_UPDATE
 from experiments.rollouts import check_environment
 from experiments.rollouts import most_taken
 from experiments.rollouts import reference_rules
 from experiments.rollouts import run_rule
+from experiments.rollouts import seconds_to_train
 from experiments.rollouts import validation_episodes
 
 
@@ -37,6 +39,12 @@ def test_references_do_what_they_are_called(experiment: Experiment) -> None:
     assert max(r.reward for r in idle) < min(r.reward for r in (*twap, *immediate))
     assert most_taken(idle) == (0, 1.0)
     assert most_taken([*twap, *twap, *immediate])[0] == 1
+
+
+def test_more_steps_and_more_updates_take_longer(experiment: Experiment) -> None:
+    seconds = seconds_to_train(experiment, "stand-in", 10_000)
+    assert 0.125 * 10_000 * SECONDS_AN_UPDATE < seconds < 3600
+    assert seconds_to_train(experiment, "stand-in", 0) == 0
 
 
 def test_episodes_repeat(experiment: Experiment) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def test_a_sweep_trains_what_has_no_result_yet_and_ranks_all(
     show(rows)
     out = capsys.readouterr().out
     assert "2 trials of 200 steps, 1 to do" in out
+    assert re.search(r"^  2 at a time: about 0:\d\d on idle cores$", out, re.M)
     assert "sweep 200/200 steps 100%" in out
     assert "best: training.gamma=0.9" in out
 

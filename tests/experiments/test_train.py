@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(market: str, tmp_path: 
     assert f"resuming quick on the {market} market in {folder}" in done.stdout
     assert f"train {last:,}/1,500 steps" in done.stdout
     assert "train 1,500/1,500 steps 100%" in done.stdout
+    assert re.search(rf"^  {1500 - last:,} decisions to train on: about \d+:\d\d on an idle core$", done.stdout, re.M)
     for name in ("idle", "twap", "immediate"):
         assert f"  {name:9} mean return" in done.stdout
     assert done.stdout.splitlines()[-1] == f"policy: {folder / 'policy.npz'}"
