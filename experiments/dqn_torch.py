@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ class QNetwork(nn.Module):
     def __init__(self, inputs: int, hidden: tuple[int, ...], actions: int, dueling: bool) -> None:
         super().__init__()
         sizes = (inputs, *hidden)
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.advantage = nn.Linear(sizes[-1], actions)
         self.value = nn.Linear(sizes[-1], 1) if dueling else None
 
