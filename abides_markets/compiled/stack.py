@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -116,6 +117,22 @@ class MarketStack:
                 f"market={decisions[wrong, 0]}, limit={decisions[wrong, 1]}, limit_price={decisions[wrong, 2]}"
             )
         self._run(active)
+
+    def fork(self, *, leave: bool = False) -> MarketStack:
+        """Return independent markets in the same state.
+
+        Args:
+            leave: Whether the forks leave what is unfilled at the end of the window, instead of sweeping it: with that
+                a fork that is stepped by decisions to do nothing is the market without the rest of the order.
+        """
+        other = copy.copy(self)
+        for name in ("words", "views", "times", "finished", "_fills", "_only"):
+            setattr(other, name, getattr(self, name).copy())
+        if leave:
+            for words in other.words:
+                if words[at.AGENT_COUNT]:
+                    words[words[at.SLOT_BLOCK] + at.E_SWEEP] = 0
+        return other
 
     def _run(self, active: NDArray[np.bool_]) -> None:
         first = 0
