@@ -138,6 +138,13 @@ def wake_at(b, agent, time):
 
 
 @compiled
+def wake_each(b, first, end, time):
+    """Queue a wake-up of each agent from one to another, the last left out."""
+    for agent in range(first, end):
+        wake_at(b, agent, time)
+
+
+@compiled
 def send(b, sender, recipient, e, number, delay):
     """Queue a message from an agent to the exchange, or from the exchange (agent 0) to an agent."""
     if sender == 0:
