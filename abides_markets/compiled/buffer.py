@@ -15,6 +15,13 @@ GROWING = (
     # offset, rows in all, words a row, copies, free list (head, count, link), rows at the start
     (at.HEAP, at.HEAP_ROWS, at.HEAP_WORDS, 1, None),
     (at.EVENTS, at.EVENT_ROWS, at.EVENT_WORDS, 1, (at.EVENT_FREE, at.EVENT_FREE_COUNT, at.LINK)),
+    (
+        at.WAITING,
+        at.WAITING_ROWS,
+        at.WAITING_WORDS,
+        1,
+        (at.WAITING_FREE, at.WAITING_FREE_COUNT, at.WAITING_RIGHT),
+    ),
     (at.RECORDS, at.RECORD_ROWS, at.RECORD_WORDS, 1, (at.RECORD_FREE, at.RECORD_FREE_COUNT, at.R_AFTER)),
     (at.ORDERS, at.ORDER_ROWS, at.ORDER_WORDS, 1, (at.ORDER_FREE, at.ORDER_FREE_COUNT, at.O_AFTER)),
     (at.LEVELS, at.LEVEL_ROWS, at.LEVEL_WORDS, 2, None),
@@ -25,6 +32,7 @@ GROWING = (
 FIRST_ROWS = {
     at.HEAP: 4096,
     at.EVENTS: 4096,
+    at.WAITING: 2048,
     at.RECORDS: 1024,
     at.ORDERS: 1024,
     at.LEVELS: 512,

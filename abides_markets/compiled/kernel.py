@@ -345,19 +345,33 @@ class CompiledKernel:
         b = self.buffer
         start = int(b[at.HEAP])
         rows = b[start : start + int(b[at.HEAP_COUNT]) * at.HEAP_WORDS].reshape(-1, at.HEAP_WORDS)
-        kinds = b[b[at.EVENTS] + rows[:, at.HEAP_EVENT] * at.EVENT_WORDS]
-        parties = rows[:, at.HEAP_PARTIES]
-        recipients = parties & ((1 << at.PARTY_BITS) - 1)
+        entries = [tuple(row) for row in rows.tolist() if row[at.HEAP_EVENT] != at.NONE]
+        for agent in np.flatnonzero(agent_rows(b)[:, at.A_WAITING_COUNT]).tolist():
+            entries += self._waiting(agent)
         return [
-            (time, sender, recipient, NAMES.get(kind, "Message"))
-            for time, sender, recipient, kind in zip(
-                rows[:, at.HEAP_TIME].tolist(),
-                (parties >> at.PARTY_BITS).tolist(),
-                recipients.tolist(),
-                kinds.tolist(),
-                strict=True,
+            (
+                time,
+                parties >> at.PARTY_BITS,
+                parties & ((1 << at.PARTY_BITS) - 1),
+                NAMES.get(int(b[b[at.EVENTS] + event * at.EVENT_WORDS]), "Message"),
             )
+            for time, parties, _, event in entries
         ]
+
+    def _waiting(self, agent_id: int) -> list[tuple[int, ...]]:
+        """Return time, parties, message id and event of what waits until an agent is free."""
+        b = self.buffer
+        row = self._row(agent_id)
+        entries = []
+        slots = [int(b[row + at.A_WAITING])]
+        while slots:
+            slot = slots.pop()
+            if slot != at.NONE:
+                first = int(b[at.WAITING]) + slot * at.WAITING_WORDS
+                left, *entry, right = b[first : first + at.WAITING_WORDS].tolist()
+                entries.append((int(b[row + at.A_WAITING_TIME]), *entry))
+                slots += left, right
+        return entries
 
     def _row(self, agent_id: int) -> int:
         return int(self.buffer[at.AGENTS]) + agent_id * at.AGENT_WORDS

@@ -93,6 +93,12 @@ MARKET_ORDER_TIME = 65
 # Header: scratch room
 YOUNG_SCRATCH = 80
 """Where words of young streams are made."""
+
+# Header: one more growing table
+WAITING = 81
+WAITING_FREE = 82
+WAITING_FREE_COUNT = 83
+WAITING_ROWS = 84
 HEADER = 96
 
 # Rows of the event queue, a binary heap ordered by the first three
@@ -100,6 +106,10 @@ HEAP_WORDS = 4
 HEAP_TIME, HEAP_PARTIES, HEAP_ID, HEAP_EVENT = 0, 1, 2, 3
 PARTY_BITS = 32
 """A row's parties are the sender, shifted by these bits, plus the recipient."""
+
+# Rows of what waits for a busy recipient: the last three words of an entry of the queue, and two links
+WAITING_WORDS = 5
+WAITING_LEFT, WAITING_RIGHT = 0, 4
 
 # Rows of events: a kind, a link, and what the message says
 EVENT_WORDS = 8
@@ -171,7 +181,7 @@ BID, ASK = 0, 1
 NONE = -1
 
 # Rows of agents
-AGENT_WORDS = 25
+AGENT_WORDS = 28
 (
     A_KIND,
     A_FREE,
@@ -198,7 +208,10 @@ AGENT_WORDS = 25
     A_SIZE_MODEL,
     A_KNOWS_TRADE,
     A_TIME,
-) = range(25)
+    A_WAITING,
+    A_WAITING_COUNT,
+    A_WAITING_TIME,
+) = range(28)
 EXCHANGE, NOISE, VALUE, MOMENTUM, MAKER, PYTHON = range(6)
 IDLE, AWAITING_SPREAD = 0, 1
 

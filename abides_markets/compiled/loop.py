@@ -11,10 +11,12 @@ from abides_markets.compiled.layout import *
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import drop_first
 from abides_markets.compiled.queue import free_event
-from abides_markets.compiled.queue import move_first
 from abides_markets.compiled.traders import account
 from abides_markets.compiled.traders import receive
 from abides_markets.compiled.traders import wake
+from abides_markets.compiled.waiting import is_superseded
+from abides_markets.compiled.waiting import put_off
+from abides_markets.compiled.waiting import take_first
 
 FINISHED, FULL, PYTHON_NEXT = 0, 1, 2
 SPARE = 64
@@ -32,6 +34,7 @@ def _has_room(b):
     return (
         b[EVENT_FREE_COUNT] > told
         and b[HEAP_ROWS] - b[HEAP_COUNT] > told
+        and b[WAITING_FREE_COUNT] > 0
         and b[RECORD_FREE_COUNT] > ladder + SPARE
         and b[ORDER_FREE_COUNT] > ladder + SPARE
         and b[LEVEL_ROWS] - max(b[LEVEL_COUNT], b[LEVEL_COUNT + 1]) > ladder + SPARE
@@ -57,16 +60,18 @@ def run(b):
         top = b[HEAP]
         time = b[top + HEAP_TIME]
         parties = b[top + HEAP_PARTIES]
-        b[NOW] = time
-        b[POPS] += 1
+        number = b[top + HEAP_ID]
         recipient = parties & ((1 << PARTY_BITS) - 1)
         a = agent_row(b, recipient)
-        if b[a + A_FREE] > time:
-            move_first(b, b[a + A_FREE])
+        if b[top + HEAP_EVENT] < 0 and is_superseded(b, a, time, number):
+            drop_first(b)
             continue
-        e = b[EVENTS] + b[top + HEAP_EVENT] * EVENT_WORDS
-        number = b[top + HEAP_ID]
-        drop_first(b)
+        b[NOW] = time
+        b[POPS] += 1
+        if b[a + A_FREE] > time:
+            put_off(b, a)
+            continue
+        e = b[EVENTS] + take_first(b, a) * EVENT_WORDS
         b[a + A_TIME] = time
         b[EXTRA_DELAY] = 0
         kind = b[e + KIND]

@@ -223,7 +223,7 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     table[:, at.A_DELAY] = config.get("default_computation_delay", 1)
     table[:, at.A_TO_EXCHANGE] = to_exchange
     table[:, at.A_FROM_EXCHANGE] = from_exchange
-    table[:, [at.A_FIRST_RECORD, at.A_LAST_RECORD]] = at.NONE
+    table[:, [at.A_FIRST_RECORD, at.A_LAST_RECORD, at.A_WAITING]] = at.NONE
     table[:, at.A_STREAM] = streams
     table[:, at.A_BLOCK] = blocks
     traders = [(agent, kind) for agent, kind in zip(agents, kinds, strict=True) if kind in WRITERS]
