@@ -27,7 +27,7 @@ GROWING = (
     (at.LEVELS, at.LEVEL_ROWS, at.LEVEL_WORDS, 2, None),
     (at.HISTORY, at.HISTORY_ROWS, at.HISTORY_WORDS, 1, None),
     (at.QUOTES, at.QUOTE_ROWS, at.QUOTE_WORDS, 1, None),
-    (at.SNAPSHOTS, at.SNAPSHOT_ROWS, at.SNAPSHOT_WORDS, 1, None),
+    (at.SNAPSHOTS, at.SNAPSHOT_ROWS, at.SNAPSHOT_WORDS, 1, (at.SNAPSHOT_FREE, at.SNAPSHOT_FREE_COUNT, at.D_AFTER)),
 )
 FIRST_ROWS = {
     at.HEAP: 4096,
@@ -109,7 +109,6 @@ def _used(buffer: Buffer, offset: int) -> int:
         at.HEAP: at.HEAP_COUNT,
         at.HISTORY: at.HISTORY_COUNT,
         at.QUOTES: at.QUOTE_COUNT,
-        at.SNAPSHOTS: at.SNAPSHOT_USED,
     }
     if offset in counts:
         return int(buffer[counts[offset]])

@@ -457,10 +457,8 @@ class CompiledKernel:
         return order
 
     def _spread(self, data: list[int], e: int) -> QuerySpreadResponseMsg:
-        start, last_trade, bids, asks, closed, depth = data
-        first = int(self.buffer[at.SNAPSHOTS]) + start * at.SNAPSHOT_WORDS
-        rows = self.buffer[first : first + (bids + asks) * at.SNAPSHOT_WORDS].tolist()
-        levels = list(zip(rows[::2], rows[1::2], strict=True))
+        _, last_trade, bids, _, closed, depth = data
+        levels = [(price, shares) for price, shares in outside.read_snapshot(self.buffer).tolist()]
         return QuerySpreadResponseMsg(self.symbol, bool(closed), depth, levels[:bids], levels[bids:], last_trade)
 
     def _imbalance(self, data: list[int], e: int, stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:

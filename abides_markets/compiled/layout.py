@@ -82,8 +82,8 @@ QUOTES = 58
 QUOTE_COUNT = 59
 QUOTE_ROWS = 60
 SNAPSHOTS = 61
-SNAPSHOT_USED = 62
-SNAPSHOT_LIVE = 63
+SNAPSHOT_FREE = 62
+SNAPSHOT_FREE_COUNT = 63
 SNAPSHOT_ROWS = 64
 
 # Header: one more word of the book
@@ -174,8 +174,9 @@ H_AHEAD = H_OPPOSITE_ORDER
 QUOTE_WORDS = 7
 W_TIME, W_BID, W_BID_SIZE, W_ASK, W_ASK_SIZE, W_BID_DEPTH, W_ASK_DEPTH = range(7)
 
-# Rows of snapshots, on their way to an agent in Python: levels, the bids first, each best first
-SNAPSHOT_WORDS = 2
+# Rows of snapshots, on their way to an agent in Python: levels in a chain, the bids first, each best first
+SNAPSHOT_WORDS = 3
+D_PRICE, D_TOTAL, D_AFTER = range(3)
 
 BID, ASK = 0, 1
 NONE = -1

@@ -40,7 +40,7 @@ def _has_room(b):
         and b[LEVEL_ROWS] - max(b[LEVEL_COUNT], b[LEVEL_COUNT + 1]) > ladder + SPARE
         and b[HISTORY_ROWS] - b[HISTORY_COUNT] > resting + 2 * ladder + SPARE
         and b[QUOTE_ROWS] - b[QUOTE_COUNT] > ladder + SPARE
-        and b[SNAPSHOT_ROWS] - b[SNAPSHOT_USED] > b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE
+        and b[SNAPSHOT_FREE_COUNT] > b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE
     )
 
 
