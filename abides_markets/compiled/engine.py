@@ -9,6 +9,7 @@ import numpy as np
 from abides_markets.compiled import layout as at
 from abides_markets.compiled.kernel import CompiledKernel
 from abides_markets.compiled.results import NOT_KEPT
+from abides_markets.compiled.results import agent_rows
 from abides_markets.compiled.results import from_buffer
 from abides_markets.compiled.translate import first_fault
 from abides_markets.compiled.translate import is_built_in
@@ -40,18 +41,14 @@ class CompiledEngine:
 
 def _add_results(kernel: Any) -> None:
     """Value the built-in agents at the last trade they know of, as they do themselves at the end of a run."""
-    for agent in kernel.agents[1:]:
+    rows = agent_rows(kernel.buffer)
+    prices = np.where(rows[:, at.A_KNOWS_TRADE] == 1, rows[:, at.A_LAST_TRADE], 0)
+    values = (rows[:, at.A_CASH] + prices * rows[:, at.A_SHARES]).tolist()
+    totals, counts = kernel.mean_result_by_agent_type, kernel.agent_count_by_type
+    for agent, value in zip(kernel.agents[1:], values[1:], strict=True):
         if is_built_in(agent):
-            price = agent.last_trade.get(agent.symbol) or 0
-            value = agent.holdings["CASH"] + price * agent.holdings.get(agent.symbol, 0)
-            kernel.mean_result_by_agent_type[agent.type] += value - agent.starting_cash
-            kernel.agent_count_by_type[agent.type] += 1
-    if any(is_built_in(agent) and agent.log_events for agent in kernel.agents):
+            totals[agent.type] += value - agent.starting_cash
+            counts[agent.type] += 1
+    if any(agent.log_events and is_built_in(agent) for agent in kernel.agents):
         kernel.summary_log = NOT_KEPT
-    kernel.agent_current_times = _free_times(kernel)
-
-
-def _free_times(kernel: Any) -> list[int]:
-    first = int(kernel.buffer[at.AGENTS])
-    rows = kernel.buffer[first : first + len(kernel.agents) * at.AGENT_WORDS].reshape(-1, at.AGENT_WORDS)
-    return [int(time) for time in rows[:, at.A_FREE]]
+    kernel.agent_current_times = rows[:, at.A_FREE].tolist()

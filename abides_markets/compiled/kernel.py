@@ -32,6 +32,8 @@ from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import grown
 from abides_markets.compiled.oracle import advance
 from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.queue import wake_each
+from abides_markets.compiled.results import agent_rows
 from abides_markets.compiled.results import fill_tape
 from abides_markets.compiled.translate import is_built_in
 from abides_markets.compiled.translate import to_buffer
@@ -88,8 +90,9 @@ class CompiledKernel:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.agents = config["agents"]
+        self._in_python = [agent for agent in self.agents if not is_built_in(agent)]
         self.gym_agents = [
-            agent for agent in self.agents if any(base.__name__ == "CoreGymAgent" for base in type(agent).__bases__)
+            agent for agent in self._in_python if any(base.__name__ == "CoreGymAgent" for base in type(agent).__bases__)
         ]
         assert len(self.gym_agents) <= 1, f"at most one gym agent may take part, got {len(self.gym_agents)}"
         self.start_time: NanosecondTime = config["start_time"]
@@ -168,14 +171,14 @@ class CompiledKernel:
         """Queue the first wake-ups, and let the agents in Python prepare themselves."""
         with _own_ids():
             wake_at(self.buffer, 0, self.buffer[at.CLOSE])
-            for agent in self.agents:
-                if not is_built_in(agent):
-                    self._call(agent.kernel_initializing, self)
-            for agent in self.agents:
-                if is_built_in(agent):
-                    wake_at(self.buffer, agent.id, self.start_time)
-                else:
-                    self._call(agent.kernel_starting, self.start_time)
+            for agent in self._in_python:
+                self._call(agent.kernel_initializing, self)
+            first = 0
+            for agent in self._in_python:
+                wake_each(self.buffer, first, agent.id, self.start_time)
+                self._call(agent.kernel_starting, self.start_time)
+                first = agent.id + 1
+            wake_each(self.buffer, first, len(self.agents), self.start_time)
 
     def runner(self, agent_actions: tuple[Any, Any] | None = None) -> dict[str, Any]:
         """Dispatch events until the end of the simulation or until a gym agent asks for a decision; see `Kernel`."""
@@ -250,18 +253,16 @@ class CompiledKernel:
                 elif type(agent) is ValueAgent:  # looks at the fundamental once more, which may draw it
                     row = self._row(agent.id)
                     self.oracle.value_at(int(self.buffer[row + at.A_FREE] - self.buffer[row + at.A_DELAY]))
-            for agent in self.agents:
-                if not is_built_in(agent):
-                    self._call(agent.kernel_terminating)
-        rows = self.buffer[at.AGENTS] + np.arange(len(self.agents)) * at.AGENT_WORDS
+            for agent in self._in_python:
+                self._call(agent.kernel_terminating)
         self.custom_state["kernel_event_queue_elapsed_wallclock"] = datetime.datetime.now() - self._started
-        self.custom_state["kernel_slowest_agent_finish_time"] = int(self.buffer[rows + at.A_FREE].max())
+        self.custom_state["kernel_slowest_agent_finish_time"] = int(agent_rows(self.buffer)[:, at.A_FREE].max())
         self.custom_state["agents"] = self.agents
         return self.custom_state
 
     def _fill_in(self) -> None:
         """Leave the built-in agents with the cash and shares that they have in the buffer."""
-        rows = self.buffer[self._row(0) : self._row(len(self.agents))].reshape(-1, at.AGENT_WORDS)
+        rows = agent_rows(self.buffer)
         cash, shares = rows[:, at.A_CASH].tolist(), rows[:, at.A_SHARES].tolist()
         for agent in self.agents[1:]:
             if is_built_in(agent):
@@ -344,19 +345,33 @@ class CompiledKernel:
         b = self.buffer
         start = int(b[at.HEAP])
         rows = b[start : start + int(b[at.HEAP_COUNT]) * at.HEAP_WORDS].reshape(-1, at.HEAP_WORDS)
-        kinds = b[b[at.EVENTS] + rows[:, at.HEAP_EVENT] * at.EVENT_WORDS]
-        parties = rows[:, at.HEAP_PARTIES]
-        recipients = parties & ((1 << at.PARTY_BITS) - 1)
+        entries = [tuple(row) for row in rows.tolist() if row[at.HEAP_EVENT] != at.NONE]
+        for agent in np.flatnonzero(agent_rows(b)[:, at.A_WAITING_COUNT]).tolist():
+            entries += self._waiting(agent)
         return [
-            (time, sender, recipient, NAMES.get(kind, "Message"))
-            for time, sender, recipient, kind in zip(
-                rows[:, at.HEAP_TIME].tolist(),
-                (parties >> at.PARTY_BITS).tolist(),
-                recipients.tolist(),
-                kinds.tolist(),
-                strict=True,
+            (
+                time,
+                parties >> at.PARTY_BITS,
+                parties & ((1 << at.PARTY_BITS) - 1),
+                NAMES.get(int(b[b[at.EVENTS] + event * at.EVENT_WORDS]), "Message"),
             )
+            for time, parties, _, event in entries
         ]
+
+    def _waiting(self, agent_id: int) -> list[tuple[int, ...]]:
+        """Return time, parties, message id and event of what waits until an agent is free."""
+        b = self.buffer
+        row = self._row(agent_id)
+        entries = []
+        slots = [int(b[row + at.A_WAITING])]
+        while slots:
+            slot = slots.pop()
+            if slot != at.NONE:
+                first = int(b[at.WAITING]) + slot * at.WAITING_WORDS
+                left, *entry, right = b[first : first + at.WAITING_WORDS].tolist()
+                entries.append((int(b[row + at.A_WAITING_TIME]), *entry))
+                slots += left, right
+        return entries
 
     def _row(self, agent_id: int) -> int:
         return int(self.buffer[at.AGENTS]) + agent_id * at.AGENT_WORDS
@@ -442,10 +457,8 @@ class CompiledKernel:
         return order
 
     def _spread(self, data: list[int], e: int) -> QuerySpreadResponseMsg:
-        start, last_trade, bids, asks, closed, depth = data
-        first = int(self.buffer[at.SNAPSHOTS]) + start * at.SNAPSHOT_WORDS
-        rows = self.buffer[first : first + (bids + asks) * at.SNAPSHOT_WORDS].tolist()
-        levels = list(zip(rows[::2], rows[1::2], strict=True))
+        _, last_trade, bids, _, closed, depth = data
+        levels = [(price, shares) for price, shares in outside.read_snapshot(self.buffer).tolist()]
         return QuerySpreadResponseMsg(self.symbol, bool(closed), depth, levels[:bids], levels[bids:], last_trade)
 
     def _imbalance(self, data: list[int], e: int, stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:

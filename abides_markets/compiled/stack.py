@@ -19,6 +19,7 @@ from abides_markets.compiled.buffer import grown_rows
 from abides_markets.compiled.buffer import resized
 from abides_markets.compiled.build import reseed
 from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.queue import wake_each
 from abides_markets.compiled.results import fill_tape
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.translate import first_fault
@@ -177,8 +178,7 @@ class MarketStack:
         config_append_agents(config, [self._slot(len(config["agents"]))])
         buffer = to_buffer(config, self._rows)
         wake_at(buffer, 0, buffer[at.CLOSE])
-        for agent in config["agents"]:
-            wake_at(buffer, agent.id, config["start_time"])
+        wake_each(buffer, 0, len(config["agents"]), config["start_time"])
         return buffer
 
     def tape(self, index: int) -> MarketTape:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from abides_core.latency_model import LatencyModel
 from abides_core.streams import Seed
@@ -51,9 +52,9 @@ BLOCK_WORDS = {
     at.PYTHON: 0,
     at.EXECUTION: at.EXECUTION_WORDS,
 }
-
-
 DRAWS_NORMALS = (at.VALUE,)
+DRAWS_LITTLE = (at.NOISE,)
+"""Kinds whose streams are kept as seeds, as long as nothing has been drawn from them."""
 SLOWEST_ARRIVAL = 1e-17
 """Least arrival rate of value agents, per ns: at a lower one the drawn times no longer fit into 64 bits."""
 
@@ -76,7 +77,8 @@ def first_fault(config: dict[str, Any]) -> str | None:
         return "per_agent_computation_delays"
     fault = _exchange_fault(agents[0])
     if fault is None:
-        fault = next(filter(None, (_agent_fault(agent, agents[0]) for agent in agents[1:])), None)
+        own = {"CASH", agents[0].symbols[0]}
+        fault = next(filter(None, (_agent_fault(agent, agents[0], own) for agent in agents[1:])), None)
     if fault is None:
         fault = _latency_fault(config.get("agent_latency_model"), len(agents))
     oracle = config.get("custom_properties", {}).get("oracle")
@@ -103,43 +105,55 @@ def _exchange_fault(exchange: ExchangeAgent) -> str | None:
     return None
 
 
-def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
-    if isinstance(agent, ExchangeAgent):
-        return f"a second exchange, agent {agent.id}"
-    if isinstance(agent, ExecutionSlot):
-        return f"agent {agent.id}, an execution slot, outside of a MarketStack"
-    if not is_built_in(agent):
+def _agent_fault(agent: Any, exchange: ExchangeAgent, own: set[str]) -> str | None:
+    kind = KINDS.get(type(agent))
+    if kind is None or kind == at.EXCHANGE:
+        if isinstance(agent, ExchangeAgent):
+            return f"a second exchange, agent {agent.id}"
         return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
+    if kind == at.EXECUTION:
+        return f"agent {agent.id}, an execution slot, outside of a MarketStack"
     if agent.symbol != exchange.symbols[0]:
         return f"agent {agent.id} trading {agent.symbol!r}"
-    if getattr(agent, "subscribe", False):
-        return f"agent {agent.id} with subscribe=True"
     if agent.kernel is not None or not agent.first_wake:
         return f"agent {agent.id}, which has taken part in a run already"
-    if not set(agent.holdings) <= {"CASH", agent.symbol}:
+    if not agent.holdings.keys() <= own:
         return f"agent {agent.id} with holdings of {', '.join(sorted(agent.holdings))}"
-    if type(getattr(agent, "order_size_model", None)) not in (type(None), OrderSizeModel):
+    if kind == at.MAKER:
+        return _maker_fault(agent, exchange)
+    if agent.order_size_model.__class__ not in (type(None), OrderSizeModel):
         return f"agent {agent.id} with an order size model of type {type(agent.order_size_model).__name__}"
-    if getattr(agent, "poisson_arrival", False) and agent.arrival_rate != agent.wake_up_freq:
-        return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
-    if isinstance(agent, ValueAgent):
+    if kind == at.MOMENTUM:
+        return _arrival_fault(agent)
+    if kind == at.VALUE:
         if not 0 <= agent.kappa < 1:
             return f"agent {agent.id} with kappa={agent.kappa}"
         if not agent.lambda_a >= SLOWEST_ARRIVAL:
             return f"agent {agent.id} with lambda_a={agent.lambda_a}"
-    if isinstance(agent, AdaptiveMarketMakerAgent):
-        if agent.switches.makers_requote != exchange.switches.makers_requote:
-            return f"agent {agent.id} with another makers_requote than the exchange's"
-        if agent.min_imbalance < 0:
-            return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
     return None
+
+
+def _arrival_fault(agent: MomentumAgent | AdaptiveMarketMakerAgent) -> str | None:
+    if agent.subscribe:
+        return f"agent {agent.id} with subscribe=True"
+    if agent.poisson_arrival and agent.arrival_rate != agent.wake_up_freq:
+        return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
+    return None
+
+
+def _maker_fault(agent: AdaptiveMarketMakerAgent, exchange: ExchangeAgent) -> str | None:
+    if agent.switches.makers_requote != exchange.switches.makers_requote:
+        return f"agent {agent.id} with another makers_requote than the exchange's"
+    if agent.min_imbalance < 0:
+        return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
+    return _arrival_fault(agent)
 
 
 def _latency_fault(model: Any, count: int) -> str | None:
     if type(model) not in (LatencyModel, LineLatencyModel) or model.latency_model != "deterministic":
         return "a latency model other than a deterministic one"
     try:
-        least = min(min(model.get_latency(i, 0), model.get_latency(0, i)) for i in range(count))
+        least = model.to_and_from(0, count).min()
     except IndexError:
         return f"latencies of fewer agents than the {count} of the market"
     return "agents that are not connected" if least < 0 else None
@@ -155,15 +169,10 @@ def _oracle_fault(oracle: Any, symbol: str) -> str | None:
     return None
 
 
-def _is_young(agent: Any) -> bool:
-    """Return whether an agent's stream is kept as its seed, and its words made one by one: noise agents draw a few."""
-    return type(agent) is NoiseAgent and agent.stream.__class__ is Seed
-
-
-def _stream_words(agent: Any) -> int:
-    if not is_built_in(agent):
+def _stream_words(agent: Any, kind: int) -> int:
+    if kind not in WRITERS:
         return 0
-    return YOUNG_WORDS if _is_young(agent) else WORDS
+    return YOUNG_WORDS if kind in DRAWS_LITTLE and agent.stream.__class__ is Seed else WORDS
 
 
 class _Allocator:
@@ -191,9 +200,10 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     agents = config["agents"]
     count = len(agents)
     room = _Allocator()
+    kinds = [_kind(agent) for agent in agents]
     rows = room.take(count * at.AGENT_WORDS)
-    blocks = [room.take(BLOCK_WORDS[_kind(agent)]) for agent in agents]
-    streams = [room.take(_stream_words(agent)) for agent in agents]
+    blocks = [room.take(BLOCK_WORDS[kind]) for kind in kinds]
+    streams = [room.take(_stream_words(agent, kind)) for agent, kind in zip(agents, kinds, strict=True)]
     makers = [agent for agent in agents if type(agent) is AdaptiveMarketMakerAgent]
     subscriptions = room.take(count * at.SUBSCRIPTION_WORDS)
     closers = room.take(count)
@@ -211,19 +221,30 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     _write_exchange(b, agents[0], config)
     _write_oracle(b, config["custom_properties"]["oracle"], agents[0].symbols[0], oracle_stream)
     floats(b)[size_law : size_law + 11] = OrderSizeModel().cumulative
-    latency = config["agent_latency_model"].get_latency
+    to_exchange, from_exchange = config["agent_latency_model"].to_and_from(0, count)
     b[at.NOW] = config["start_time"]
     b[at.STOP] = config["stop_time"]
     table = b[rows : rows + count * at.AGENT_WORDS].reshape(count, at.AGENT_WORDS)
-    table[:, at.A_KIND] = [_kind(agent) for agent in agents]
+    table[:, at.A_KIND] = kinds
     table[:, at.A_FREE] = config["start_time"]
     table[:, at.A_DELAY] = config.get("default_computation_delay", 1)
-    table[:, at.A_TO_EXCHANGE] = [int(latency(agent, 0)) for agent in range(count)]
-    table[:, at.A_FROM_EXCHANGE] = [int(latency(0, agent)) for agent in range(count)]
-    table[:, [at.A_FIRST_RECORD, at.A_LAST_RECORD]] = at.NONE
+    table[:, at.A_TO_EXCHANGE] = to_exchange
+    table[:, at.A_FROM_EXCHANGE] = from_exchange
+    table[:, [at.A_FIRST_RECORD, at.A_LAST_RECORD, at.A_WAITING]] = at.NONE
     table[:, at.A_STREAM] = streams
     table[:, at.A_BLOCK] = blocks
-    traders = [agent for agent in agents[1:] if is_built_in(agent)]
+    traders = [(agent, kind) for agent, kind in zip(agents, kinds, strict=True) if kind in WRITERS]
+    _write_traders(b, table, [agent for agent, _ in traders])
+    for agent, kind in traders:
+        WRITERS[kind](b, blocks[agent.id], agent)
+    _write_streams(b, streams, traders)
+    first = {**(rows_at_first or FIRST_ROWS)}
+    for queue in (at.HEAP, at.EVENTS):
+        first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
+    return with_tables(b, first)
+
+
+def _write_traders(b: Buffer, table: NDArray[np.int64], traders: list[Any]) -> None:
     ids = [agent.id for agent in traders]
     table[ids, at.A_FIRST_WAKE] = 1
     table[ids, at.A_CASH] = [agent.holdings["CASH"] for agent in traders]
@@ -233,22 +254,21 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     table[ids, at.A_SIZE] = [
         0 if model else getattr(agent, "size", None) or 0 for agent, model in zip(traders, sized, strict=True)
     ]
-    for agent in traders:
-        WRITERS[_kind(agent)](b, blocks[agent.id], agent)
-    young = [agent for agent in traders if _is_young(agent)]
-    starts = np.array([streams[agent.id] for agent in young], dtype=np.int64)
-    b[starts + POSITION] = -1
-    b[starts + SEED] = [agent.stream for agent in young]
-    seeded = [agent for agent in traders if agent.stream.__class__ is Seed and not _is_young(agent)]
-    starts = np.array([streams[agent.id] for agent in seeded], dtype=np.int64)
-    seed_streams(b, b.view(np.uint32), starts, np.array([agent.stream for agent in seeded], dtype=np.int64))
-    for agent in traders:
+
+
+def _write_streams(b: Buffer, starts: list[int], traders: list[tuple[Any, int]]) -> None:
+    young: list[tuple[int, int]] = []
+    seeded: list[tuple[int, int]] = []
+    for agent, kind in traders:
         if agent.stream.__class__ is not Seed:
-            load(b, streams[agent.id], agent.random_state, _kind(agent) in DRAWS_NORMALS)
-    first = {**(rows_at_first or FIRST_ROWS)}
-    for queue in (at.HEAP, at.EVENTS):
-        first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
-    return with_tables(b, first)
+            load(b, starts[agent.id], agent.random_state, kind in DRAWS_NORMALS)
+        else:
+            (young if kind in DRAWS_LITTLE else seeded).append((starts[agent.id], agent.stream))
+    where, seeds = np.array(young, dtype=np.int64).reshape(-1, 2).T
+    b[where + POSITION] = -1
+    b[where + SEED] = seeds
+    where, seeds = np.array(seeded, dtype=np.int64).reshape(-1, 2).T.copy()
+    seed_streams(b, b.view(np.uint32), where, seeds)
 
 
 def _write_exchange(b: Buffer, exchange: ExchangeAgent, config: dict[str, Any]) -> None:

@@ -124,6 +124,7 @@ decisions = st.builds(
     limit=st.integers(0, 300),
     limit_price=st.integers(-3, 4),
     cancel=st.booleans(),
+    action=st.just(-1),
 )
 
 
