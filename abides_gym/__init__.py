@@ -1,1 +1,14 @@
-"""Gymnasium environments over a running simulation."""
+"""Gymnasium environments over a running simulation; importing the package registers them."""
+
+from gymnasium import register
+from gymnasium import registry
+
+ENVIRONMENTS = {
+    "markets-daily_investor-v0": "abides_gym.envs:SubGymMarketsDailyInvestorEnv_v0",
+    "markets-execution-v0": "abides_gym.envs:SubGymMarketsExecutionEnv_v0",
+}
+"""Environments by id: where each is."""
+
+for _id, _class in ENVIRONMENTS.items():
+    if _id not in registry:
+        register(_id, entry_point=_class)

@@ -97,12 +97,12 @@ def _exchange_fault(exchange: ExchangeAgent) -> str | None:
 def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
     if isinstance(agent, ExchangeAgent):
         return f"a second exchange, agent {agent.id}"
+    if getattr(agent, "subscribe", False):
+        return f"agent {agent.id} with subscribe=True"
     if not is_built_in(agent):
         return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
     if agent.symbol != exchange.symbols[0]:
         return f"agent {agent.id} trading {agent.symbol!r}"
-    if getattr(agent, "subscribe", False):
-        return f"agent {agent.id} with subscribe=True"
     if agent.kernel is not None or not agent.first_wake:
         return f"agent {agent.id}, which has taken part in a run already"
     if not set(agent.holdings) <= {"CASH", agent.symbol}:
