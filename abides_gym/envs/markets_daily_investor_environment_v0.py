@@ -88,8 +88,9 @@ class SubGymMarketsDailyInvestorEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name
         self.reward_mode = parameters.one_of("reward_mode", reward_mode, ("sparse", "dense"))
         self.done_ratio = parameters.fraction("done_ratio", done_ratio)
         self.debug_mode = parameters.boolean("debug_mode", debug_mode)
+        extra = parameters.arguments("background_config_extra_kvargs", background_config_extra_kvargs, build)
         super().__init__(
-            (build, {"end_time": self.mkt_close, **(background_config_extra_kvargs or {})}),
+            (build, {"end_time": self.mkt_close, **extra}),
             ConstantTimeGenerator(self.timestep_duration),
             self.starting_cash,
             self.state_history_length,

@@ -127,8 +127,9 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
         self.too_much_reward_update = parameters.number("too_much_reward_update", too_much_reward_update)
         self.just_quantity_reward_update = parameters.number("just_quantity_reward_update", just_quantity_reward_update)
         self.debug_mode = parameters.boolean("debug_mode", debug_mode)
+        extra = parameters.arguments("background_config_extra_kvargs", background_config_extra_kvargs, build)
         super().__init__(
-            (build, {"end_time": self.mkt_close, **(background_config_extra_kvargs or {})}),
+            (build, {"end_time": self.mkt_close, **extra}),
             ConstantTimeGenerator(self.timestep_duration),
             self.starting_cash,
             self.state_history_length,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import pkgutil
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from numbers import Integral
 from numbers import Real
@@ -97,6 +99,16 @@ def background(name: Any) -> Callable[..., dict[str, Any]]:
     one_of("background_config", name, [module for module in names if not module.startswith("_")])
     build: Callable[..., dict[str, Any]] = importlib.import_module(f"abides_markets.configs.{name}").build_config
     return build
+
+
+def arguments(name: str, values: Any, function: Callable[..., Any]) -> dict[str, Any]:
+    """Return keyword arguments (`None` for none) that a function takes."""
+    given = {} if values is None else values
+    require(isinstance(given, Mapping), name, values, "a mapping of names to values")
+    known = inspect.signature(function).parameters
+    for argument in given:
+        require(argument in known, name, argument, f"a mapping of {', '.join(known)}")
+    return dict(given)
 
 
 def action(value: Any, names: Sequence[str]) -> int:

@@ -31,3 +31,17 @@ def test_a_background_is_a_market_configuration_by_name() -> None:
     assert parameters.background("rmsc04") is rmsc04.build_config
     with pytest.raises(AssertionError, match=r"^background_config must be one of .*rmsc04.*, got 'os'$"):
         parameters.background("os")
+
+
+def test_arguments_are_those_that_a_function_takes() -> None:
+    def function(a: int, b: int = 2) -> None:
+        """Takes two."""
+
+    assert parameters.arguments("extra", None, function) == {}
+    given = {"b": 3}
+    assert parameters.arguments("extra", given, function) == given
+    assert parameters.arguments("extra", given, function) is not given
+    with pytest.raises(AssertionError, match=r"^extra must be a mapping of a, b, got 'c'$"):
+        parameters.arguments("extra", {"c": 1}, function)
+    with pytest.raises(AssertionError, match=r"^extra must be a mapping of names to values, got \['b'\]$"):
+        parameters.arguments("extra", ["b"], function)
