@@ -95,10 +95,12 @@ def first_interval(value: Any, mkt_close: int) -> int:
 
 def background(name: Any) -> Callable[..., dict[str, Any]]:
     """Return the `build_config` of a market configuration of `abides_markets.configs`, given by name."""
-    names = [module.name for module in pkgutil.iter_modules(abides_markets.configs.__path__)]
-    one_of("background_config", name, [module for module in names if not module.startswith("_")])
-    build: Callable[..., dict[str, Any]] = importlib.import_module(f"abides_markets.configs.{name}").build_config
-    return build
+    found: dict[str, Callable[..., dict[str, Any]]] = {}
+    for module in pkgutil.iter_modules(abides_markets.configs.__path__):
+        build = getattr(importlib.import_module(f"abides_markets.configs.{module.name}"), "build_config", None)
+        if build is not None:
+            found[module.name] = build
+    return found[one_of("background_config", name, list(found))]
 
 
 def arguments(name: str, values: Any, function: Callable[..., Any]) -> dict[str, Any]:
