@@ -1,7 +1,6 @@
 """Gymnasium environments over a running simulation; importing the package registers them."""
 
 from gymnasium import register
-from gymnasium import registry
 
 ENVIRONMENTS = {
     "markets-daily_investor-v0": "abides_gym.envs:SubGymMarketsDailyInvestorEnv_v0",
@@ -10,5 +9,4 @@ ENVIRONMENTS = {
 """Environments by id: where each is."""
 
 for _id, _class in ENVIRONMENTS.items():
-    if _id not in registry:
-        register(_id, entry_point=_class)
+    register(_id, entry_point=_class)

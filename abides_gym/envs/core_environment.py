@@ -151,6 +151,11 @@ class AbidesGymCoreEnv(gymnasium.Env[Any, Any], ABC):
             self.render()
         return self.state, reward, self.terminated, self.truncated, self.info
 
+    @property
+    def kernel(self) -> Any:
+        """The kernel of the simulation in progress, `None` without one."""
+        return None if self.simulation is None else self.simulation.kernel
+
     def _is_over(self) -> bool:
         return self.terminated or self.truncated
 

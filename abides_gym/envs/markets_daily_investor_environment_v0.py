@@ -54,6 +54,7 @@ class SubGymMarketsDailyInvestorEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name
         down_done_condition: Value of cash and shares at which the episode ends, cents.
     """
 
+    first_interval: int
     raw_state_pre_process = markets_agent_utils.ignore_buffers_decorator
     raw_state_to_state_pre_process = markets_agent_utils.ignore_mkt_data_buffer_decorator
 
@@ -80,7 +81,7 @@ class SubGymMarketsDailyInvestorEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name
         self.timestep_duration = parameters.duration(
             "timestep_duration", timestep_duration, "0s", "06:30:00", least_allowed=False
         )
-        self.first_interval_ns = parameters.first_interval(first_interval, self.mkt_close)
+        first_interval_ns = parameters.first_interval(first_interval, self.mkt_close)
         self.starting_cash = parameters.whole("starting_cash", starting_cash, 0)
         self.order_fixed_size = parameters.whole("order_fixed_size", order_fixed_size, 1)
         self.state_history_length = parameters.whole("state_history_length", state_history_length, 1)
@@ -95,7 +96,7 @@ class SubGymMarketsDailyInvestorEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name
             self.starting_cash,
             self.state_history_length,
             self.market_data_buffer_length,
-            self.first_interval_ns,
+            first_interval_ns,
             engine=engine,
             log_events=log_events,
             render_mode=render_mode,

@@ -64,6 +64,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
         custom_metrics_tracker: What the info shows.
     """
 
+    first_interval: int
     raw_state_pre_process = markets_agent_utils.ignore_buffers_decorator
     raw_state_to_state_pre_process = markets_agent_utils.ignore_mkt_data_buffer_decorator
 
@@ -113,7 +114,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
         self.timestep_duration = parameters.duration(
             "timestep_duration", timestep_duration, "0s", "06:30:00", least_allowed=False
         )
-        self.first_interval_ns = parameters.first_interval(first_interval, self.mkt_close)
+        first_interval_ns = parameters.first_interval(first_interval, self.mkt_close)
         self.starting_cash = parameters.whole("starting_cash", starting_cash, 0)
         self.order_fixed_size = parameters.whole("order_fixed_size", order_fixed_size, 1)
         self.state_history_length = parameters.whole("state_history_length", state_history_length, 1)
@@ -134,7 +135,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
             self.starting_cash,
             self.state_history_length,
             self.market_data_buffer_length,
-            self.first_interval_ns,
+            first_interval_ns,
             engine=engine,
             log_events=log_events,
             render_mode=render_mode,
@@ -156,7 +157,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
         self.custom_metrics_tracker = self.CustomMetricsTracker(
             remaining_quantity=self.parent_order_size,
             action_counter={f"action_{index}": 0 for index in range(len(ACTIONS))},
-            num_max_steps_per_episode=(self.first_interval_ns + self.execution_window) / self.timestep_duration,
+            num_max_steps_per_episode=(self.first_interval + self.execution_window) / self.timestep_duration,
         )
 
     def reset(
@@ -213,7 +214,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
         return observation(features, self.observation_space.low, self.observation_space.high)  # type: ignore[attr-defined]
 
     def _elapsed(self, internal: Mapping[str, Any]) -> int:
-        now, start = internal["current_time"][-1], internal["mkt_open"][-1] + self.first_interval_ns
+        now, start = internal["current_time"][-1], internal["mkt_open"][-1] + self.first_interval
         assert now >= start, f"a decision at {now} ns, before the first one is due at {start} ns"
         return int(now - start)
 
@@ -258,7 +259,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
 
     def _is_late(self, raw_state: Mapping[str, Any]) -> bool:
         internal = raw_state["internal_data"]
-        end = internal["mkt_open"] + self.first_interval_ns + self.execution_window
+        end = internal["mkt_open"] + self.first_interval + self.execution_window
         return bool(internal["current_time"] >= end)
 
     @raw_state_pre_process

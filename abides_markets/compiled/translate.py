@@ -97,12 +97,12 @@ def _exchange_fault(exchange: ExchangeAgent) -> str | None:
 def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
     if isinstance(agent, ExchangeAgent):
         return f"a second exchange, agent {agent.id}"
-    if getattr(agent, "subscribe", False):
-        return f"agent {agent.id} with subscribe=True"
     if not is_built_in(agent):
-        return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
+        return _python_agent_fault(agent)
     if agent.symbol != exchange.symbols[0]:
         return f"agent {agent.id} trading {agent.symbol!r}"
+    if getattr(agent, "subscribe", False):
+        return f"agent {agent.id} with subscribe=True"
     if agent.kernel is not None or not agent.first_wake:
         return f"agent {agent.id}, which has taken part in a run already"
     if not set(agent.holdings) <= {"CASH", agent.symbol}:
@@ -121,6 +121,16 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
             return f"agent {agent.id} with another makers_requote than the exchange's"
         if agent.min_imbalance < 0:
             return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
+    return None
+
+
+def _python_agent_fault(agent: Any) -> str | None:
+    if agent.kernel is not None:
+        return f"agent {agent.id}, which has taken part in a run already"
+    # Known beforehand from agents that say so, as the environments' does; others are refused as they ask.
+    subscribe = getattr(agent, "subscribe", False)
+    if subscribe and not callable(subscribe):
+        return f"agent {agent.id} with subscribe=True"
     return None
 
 

@@ -167,12 +167,14 @@ def test_reset_may_come_at_any_time_and_ends_the_simulation_in_progress() -> Non
     env.step(0)
     state, info = env.reset(seed=1)
     assert env.gym_agent is not first
+    assert env.gym_agent is env.kernel.agents[-1]
     assert (first.stopped, env.gym_agent.stopped) == (1, 0)
     assert state.tolist() == [0]
     assert info["holdings"] == 0
     env.close()
     assert env.gym_agent.stopped == 1
     assert env.simulation is None
+    assert env.kernel is None
     env.close()
     assert env.gym_agent.stopped == 1
     with pytest.raises(AssertionError, match="call reset before step"):
