@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gym
 from benchmarks import reference
 from benchmarks import switches
 
@@ -18,9 +17,6 @@ from benchmarks import switches
         (reference.main, ["--seeds"], "--seeds"),
         (reference.main, ["--sed", "1"], "--sed"),
         (reference.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
-        (gym.main, ["--seeds", "1.5"], "a seed is a whole number from 0 to 4294967295, got '1.5'"),
-        (gym.main, ["--engine", "fast"], "invalid choice: 'fast' (choose from"),
-        (gym.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
         (switches.main, ["--seeds", "5:5"], "seeds are A:B with A < B (B is left out), got '5:5'"),
         (switches.main, ["--seeds", "3"], "got '3'"),
     ],
@@ -43,10 +39,3 @@ def test_the_numbers_of_a_seed_hang_together(tmp_path: Path, capsys: pytest.Capt
     assert row[0] == "1"
     assert row[3] == "42,462"  # entries taken from the queue, as recorded
     assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]
-
-
-def test_an_episode_of_half_an_hour_has_a_decision_every_ten_seconds() -> None:
-    row = gym.measure("10s", "hold", [1], "reference")
-    assert tuple(row) == gym.COLUMNS
-    assert row["steps"] == 180
-    assert row["steps_per_s"] == pytest.approx(180 / row["steps_s"])  # type: ignore[operator]
