@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from abides_core import abides
 from abides_core.engines import UnsupportedError
@@ -216,6 +219,48 @@ def test_what_rests_at_the_end_is_withdrawn() -> None:
     statuses = [status["status"] for status in env.gym_agent.order_status.values()]
     assert "cancelled" in statuses
     assert "active" not in statuses
+
+
+def test_a_market_that_closes_before_the_window_ends_truncates() -> None:
+    seen = play(make(ID, mkt_close="09:33:00", parent_order_size=100), [MARKET])
+    assert seen[-1][2:4] == (False, True)
+    executed = seen[-1][4]["executed_quantity"]
+    assert 0 < executed < 100
+    assert seen[-1][4]["late_penalty_reward"] == -1000 * (100 - executed) / 100
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 100),
+    direction=st.sampled_from(["BUY", "SELL"]),
+    size=st.sampled_from([1, 30, 2000]),
+    actions=st.lists(st.sampled_from([MARKET, LIMIT, NOTHING]), min_size=1, max_size=8),
+)
+def test_the_account_adds_up_whatever_is_done(seed: int, direction: str, size: int, actions: list[int]) -> None:
+    env = make(
+        ID,
+        direction=direction,
+        order_fixed_size=size,
+        parent_order_size=5000,
+        timestep_duration="20s",
+        execution_window="3min",
+        background_config_extra_kvargs={"switches": Switches.all_on()},
+    )
+    seen = play(env, actions, seed)
+    sign = 1 if direction == "BUY" else -1
+    internal = env.gym_agent.raw_state[-1]["internal_data"]
+    fills = internal["parsed_episode_executed_orders"]
+    executed = sum(shares for shares, _ in fills)
+    assert internal["holdings"] == sign * executed
+    assert internal["cash"] == 1_000_000 - sign * sum(shares * price for shares, price in fills)
+    assert seen[-1][4]["executed_quantity"] == executed
+    gain = sum(sign * (env.entry_price - price) * shares for shares, price in fills) / 5000
+    assert sum(step[1] for step in seen) == pytest.approx(gain + seen[-1][4]["late_penalty_reward"])
+    assert env.gym_agent.orders == {}
+    for status in internal["order_status"].values():
+        assert status["active_qty"] == 0
+        assert status["executed_qty"] + status["cancelled_qty"] == size
+    assert sum(status["executed_qty"] for status in internal["order_status"].values()) == executed
 
 
 def test_debug_info_tells_of_the_market_from_the_first_observation_on() -> None:
