@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 import abides_markets.agents.utils as markets_agent_utils
@@ -68,7 +69,18 @@ def best(levels: Sequence[tuple[int, int]], otherwise: Any) -> Any:
     return levels[0][0] if levels else otherwise
 
 
-def observation(features: Sequence[float], low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return features as a column, cut to their bounds."""
+def box(*bounds: tuple[float, float], unbounded: int) -> spaces.Box:
+    """Return the space of observations: a column of features.
+
+    Args:
+        bounds: Least and largest value of the first features.
+        unbounded: How many features without bounds follow.
+    """
+    low, high = np.array([*bounds, *[(-LARGEST, LARGEST)] * unbounded], dtype=np.float32).T
+    return spaces.Box(low.reshape(-1, 1), high.reshape(-1, 1), dtype=np.float32)
+
+
+def observation(features: Sequence[float], space: spaces.Box) -> NDArray[np.float32]:
+    """Return features as an observation of a space, cut to its bounds."""
     column = np.array(features, dtype=np.float64).reshape(-1, 1)
-    return np.clip(column, low, high).astype(np.float32)
+    return np.clip(column, space.low, space.high).astype(np.float32)

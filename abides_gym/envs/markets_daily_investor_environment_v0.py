@@ -17,6 +17,7 @@ from abides_gym.envs import parameters
 from abides_gym.envs.market_features import LARGEST
 from abides_gym.envs.market_features import MarketFeatures
 from abides_gym.envs.market_features import best
+from abides_gym.envs.market_features import box
 from abides_gym.envs.market_features import observation
 from abides_gym.envs.markets_environment import AbidesGymMarketsEnv
 
@@ -55,6 +56,7 @@ class SubGymMarketsDailyInvestorEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name
     """
 
     first_interval: int
+    observation_space: spaces.Box
     raw_state_pre_process = markets_agent_utils.ignore_buffers_decorator
     raw_state_to_state_pre_process = markets_agent_utils.ignore_mkt_data_buffer_decorator
 
@@ -104,10 +106,7 @@ class SubGymMarketsDailyInvestorEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name
         self.down_done_condition = self.done_ratio * self.starting_cash
         self.previous_marked_to_market: float = self.starting_cash
         self.action_space = spaces.Discrete(len(ACTIONS))
-        unbounded = 2 + self.state_history_length - 1
-        high = np.array([[LARGEST], [1], *[[LARGEST]] * unbounded], dtype=np.float32)
-        low = np.where(high == 1, np.float32(0), -high)
-        self.observation_space = spaces.Box(low, high, dtype=np.float32)
+        self.observation_space = box((-LARGEST, LARGEST), (0, 1), unbounded=2 + self.state_history_length - 1)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -133,7 +132,7 @@ class SubGymMarketsDailyInvestorEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name
             market.direction,
             *market.returns,
         ]
-        return observation(features, self.observation_space.low, self.observation_space.high)  # type: ignore[attr-defined]
+        return observation(features, self.observation_space)
 
     @raw_state_pre_process
     def raw_state_to_reward(self, raw_state: Any) -> float:

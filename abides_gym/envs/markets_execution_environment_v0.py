@@ -16,9 +16,9 @@ import abides_markets.agents.utils as markets_agent_utils
 from abides_core.engines import AUTO
 from abides_core.generators import ConstantTimeGenerator
 from abides_gym.envs import parameters
-from abides_gym.envs.market_features import LARGEST
 from abides_gym.envs.market_features import MarketFeatures
 from abides_gym.envs.market_features import best
+from abides_gym.envs.market_features import box
 from abides_gym.envs.market_features import observation
 from abides_gym.envs.markets_environment import AbidesGymMarketsEnv
 
@@ -65,6 +65,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
     """
 
     first_interval: int
+    observation_space: spaces.Box
     raw_state_pre_process = markets_agent_utils.ignore_buffers_decorator
     raw_state_to_state_pre_process = markets_agent_utils.ignore_mkt_data_buffer_decorator
 
@@ -142,10 +143,9 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
         )
         self.side = 1 if self.direction == "BUY" else -1
         self.action_space = spaces.Discrete(len(ACTIONS))
-        unbounded = 3 + self.state_history_length - 1
-        high = np.array([[2], [2], [4], [1], [1], *[[LARGEST]] * unbounded], dtype=np.float32)
-        low = np.where(high == 1, np.float32(0), -high)
-        self.observation_space = spaces.Box(low, high, dtype=np.float32)
+        self.observation_space = box(
+            (-2, 2), (-2, 2), (-4, 4), (0, 1), (0, 1), unbounded=3 + self.state_history_length - 1
+        )
         self._begin_episode()
 
     def _begin_episode(self) -> None:
@@ -169,6 +169,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
 
     def _map_action_space_to_ABIDES_SIMULATOR_SPACE(self, action: int) -> list[dict[str, Any]]:  # noqa: N802
         action = parameters.action(action, ACTIONS)
+        self.pnl = 0.0  # a new step
         self.custom_metrics_tracker.action_counter[f"action_{action}"] += 1
         order = {"direction": self.direction, "size": self.order_fixed_size}
         if action == 0:
@@ -211,7 +212,7 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
             tracker.direction_feature,
             *market.returns,
         ]
-        return observation(features, self.observation_space.low, self.observation_space.high)  # type: ignore[attr-defined]
+        return observation(features, self.observation_space)
 
     def _elapsed(self, internal: Mapping[str, Any]) -> int:
         now, start = internal["current_time"][-1], internal["mkt_open"][-1] + self.first_interval
@@ -220,12 +221,16 @@ class SubGymMarketsExecutionEnv_v0(AbidesGymMarketsEnv):  # noqa: N801  name of 
 
     @raw_state_pre_process
     def raw_state_to_reward(self, raw_state: Any) -> float:
-        """Return the gain of the last executions over the entry price, cents per share of the parent order."""
+        """Return the gain of the last executions over the entry price, cents per share of the parent order.
+
+        The last step of an episode is rewarded twice if orders are still open: for its executions and for those after.
+        """
         executed = raw_state["internal_data"]["parsed_inter_wakeup_executed_orders"]
         entry = self.entry_price
-        self.pnl = 0.0 if entry is None else sum(self.side * (entry - price) * shares for shares, price in executed)
+        gain = 0.0 if entry is None else sum(self.side * (entry - price) * shares for shares, price in executed)
+        self.pnl += gain
         self.custom_metrics_tracker.slippage_reward = self.pnl / self.parent_order_size
-        return self.custom_metrics_tracker.slippage_reward
+        return gain / self.parent_order_size
 
     @raw_state_pre_process
     def raw_state_to_update_reward(self, raw_state: Any) -> float:

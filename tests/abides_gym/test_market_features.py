@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from abides_gym.envs.market_features import LARGEST
 from abides_gym.envs.market_features import MarketFeatures
+from abides_gym.envs.market_features import box
 from abides_gym.envs.market_features import observation
 from abides_markets.agents.utils import get_mid_price
 from abides_markets.agents.utils import list_dict_flip
@@ -33,12 +34,15 @@ def test_the_spread_counts_the_mid_for_a_missing_side(history: list[tuple[list, 
     assert market.direction == (0 if market.mid is None or last is None else market.mid - last)
 
 
-@given(st.lists(st.floats(allow_nan=False), min_size=3, max_size=3))
+@given(st.lists(st.floats(allow_nan=False), min_size=4, max_size=4))
 def test_an_observation_is_within_its_bounds(values: list[float]) -> None:
-    low, high = (np.array([[-2], [0], [sign * LARGEST]], dtype=np.float32) for sign in (-1, 1))
-    high[:2] = 1
-    column = observation(values, low, high)
-    assert column.shape == (3, 1)
-    assert (low <= column).all()
-    assert (column <= high).all()
+    space = box((-2, 1), (0, 1), unbounded=2)
+    column = observation(values, space)
+    assert space.shape == column.shape == (4, 1)
+    assert space.low.ravel().tolist() == [-2, 0, -LARGEST, -LARGEST]
+    assert space.high.ravel().tolist() == [1, 1, LARGEST, LARGEST]
+    assert space.contains(column)
     assert np.isfinite(column).all()
+    assert [c for c, v in zip(column.ravel(), values, strict=True) if abs(v) <= 1 and v >= 0] == [
+        np.float32(v) for v in values if abs(v) <= 1 and v >= 0
+    ]

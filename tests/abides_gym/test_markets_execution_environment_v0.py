@@ -256,6 +256,7 @@ def test_the_account_adds_up_whatever_is_done(seed: int, direction: str, size: i
     assert seen[-1][4]["executed_quantity"] == executed
     gain = sum(sign * (env.entry_price - price) * shares for shares, price in fills) / 5000
     assert sum(step[1] for step in seen) == pytest.approx(gain + seen[-1][4]["late_penalty_reward"])
+    assert sum(step[4]["slippage_reward"] for step in seen) == pytest.approx(gain)
     assert env.gym_agent.orders == {}
     for status in internal["order_status"].values():
         assert status["active_qty"] == 0
