@@ -69,9 +69,10 @@ lint: $(STAMP) ## Check style, format and the direction of imports
 type: $(STAMP) ## Check types
 	$(PY) -m mypy $(ARGS)
 
-bench: $(STAMP) ## Measure the simulator's speed on both engines
+bench: $(STAMP) ## Measure the speed of both engines and of the environments
 	$(PY) -m benchmarks.reference $(ARGS)
 	$(PY) -m benchmarks.compiled $(ARGS)
+	$(PY) -m benchmarks.gym $(ARGS)
 
 clean: ## Remove build products and caches; .venv and results stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

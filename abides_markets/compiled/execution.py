@@ -117,11 +117,9 @@ def carry_out(b):
     b[x + E_PENDING] = 0
     if b[DECIDED_CANCEL] and _has_limit_order(b, a):
         b[x + E_PENDING] = 1
-        b[x + E_PENDING_MARKET], b[x + E_PENDING_LIMIT], b[x + E_PENDING_PRICE] = (
-            b[DECIDED_MARKET],
-            b[DECIDED_LIMIT],
-            b[DECIDED_PRICE],
-        )
+        b[x + E_PENDING_MARKET] = b[DECIDED_MARKET]
+        b[x + E_PENDING_LIMIT] = b[DECIDED_LIMIT]
+        b[x + E_PENDING_PRICE] = b[DECIDED_PRICE]
         cancel_all_orders(b, agent)
     else:
         _place(b, agent, a, x, b[DECIDED_MARKET], b[DECIDED_LIMIT], b[DECIDED_PRICE])

@@ -110,7 +110,7 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent, own: set[str]) -> str | No
     if kind is None or kind == at.EXCHANGE:
         if isinstance(agent, ExchangeAgent):
             return f"a second exchange, agent {agent.id}"
-        return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
+        return _python_agent_fault(agent)
     if kind == at.EXECUTION:
         return f"agent {agent.id}, an execution slot, outside of a MarketStack"
     if agent.symbol != exchange.symbols[0]:
@@ -147,6 +147,16 @@ def _maker_fault(agent: AdaptiveMarketMakerAgent, exchange: ExchangeAgent) -> st
     if agent.min_imbalance < 0:
         return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
     return _arrival_fault(agent)
+
+
+def _python_agent_fault(agent: Any) -> str | None:
+    if agent.kernel is not None:
+        return f"agent {agent.id}, which has taken part in a run already"
+    # Known beforehand from agents that say so, as the environments' does; others are refused as they ask.
+    subscribe = getattr(agent, "subscribe", False)
+    if subscribe and not callable(subscribe):
+        return f"agent {agent.id} with subscribe=True"
+    return None
 
 
 def _latency_fault(model: Any, count: int) -> str | None:
