@@ -66,11 +66,11 @@ _BY_TRADING_AGENTS = (
     "transacted_volume",
     "state",
 )
-_BY_MOMENTUM_AGENTS = ("size", "mid_list", "avg_20_list", "avg_50_list", "_observations")
+_BY_MOMENTUM_AGENTS = ("_size", "mid_list", "avg_20_list", "avg_50_list", "_observations")
 _NOT_KEPT_OF: dict[type, dict[str, NotKept]] = {
     ExchangeAgent: dict.fromkeys(("data_subscriptions",), NOT_KEPT),
-    NoiseAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "size", "trading"), NOT_KEPT),
-    ValueAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "size", "trading"), NOT_KEPT),
+    NoiseAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "_size", "trading"), NOT_KEPT),
+    ValueAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "_size", "trading"), NOT_KEPT),
     MomentumAgent: dict.fromkeys((*_BY_TRADING_AGENTS, *_BY_MOMENTUM_AGENTS), NOT_KEPT),
 }
 _NOT_KEPT_OF_MAKERS = dict.fromkeys(_BY_TRADING_AGENTS, NOT_KEPT)

@@ -14,12 +14,14 @@ from abides_markets.agents import ExchangeAgent
 from abides_markets.agents import MomentumAgent
 from abides_markets.agents import NoiseAgent
 from abides_markets.agents import ValueAgent
+from abides_markets.agents.sized_agent import SizedSeed
 from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
 from abides_markets.compiled.random_states import load
+from abides_markets.compiled.sizes import draw_sizes
 from abides_markets.compiled.streams import WORDS
 from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.warm import prepare
@@ -84,8 +86,6 @@ def first_fault(config: dict[str, Any]) -> str | None:
 def _exchange_fault(exchange: ExchangeAgent) -> str | None:
     if len(exchange.symbols) != 1:
         return f"{len(exchange.symbols)} symbols"
-    if exchange.log_orders:
-        return "an exchange with log_orders"
     book = exchange.order_books[exchange.symbols[0]]
     if exchange.kernel is not None or book.history or exchange.data_subscriptions:
         return "an exchange that has taken part in a run already"
@@ -206,9 +206,7 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     table[ids, at.A_SHARES] = [agent.holdings.get(agent.symbol, 0) for agent in traders]
     sized = [getattr(agent, "order_size_model", None) is not None for agent in traders]
     table[ids, at.A_SIZE_MODEL] = sized
-    table[ids, at.A_SIZE] = [
-        0 if model else getattr(agent, "size", None) or 0 for agent, model in zip(traders, sized, strict=True)
-    ]
+    table[ids, at.A_SIZE] = [0 if model else _size(agent) for agent, model in zip(traders, sized, strict=True)]
     for agent in traders:
         WRITERS[_kind(agent)](b, blocks[agent.id], agent)
     seeded = [agent for agent in traders if agent.stream.__class__ is Seed]
@@ -218,13 +216,30 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
         np.array([streams[agent.id] for agent in seeded], dtype=np.int64),
         np.array([agent.stream for agent in seeded], dtype=np.int64),
     )
+    draws_size = [agent for agent in traders if agent.stream.__class__ is SizedSeed]
+    draw_sizes(
+        b,
+        b.view(np.uint32),
+        np.array([rows + agent.id * at.AGENT_WORDS + at.A_SIZE for agent in draws_size], dtype=np.int64),
+        np.array([streams[agent.id] for agent in draws_size], dtype=np.int64),
+        np.array(
+            [(agent.stream.seed, agent.stream.least, agent.stream.end) for agent in draws_size], dtype=np.int64
+        ).reshape(-1, 3),
+    )
     for agent in traders:
-        if agent.stream.__class__ is not Seed:
+        if agent.stream.__class__ not in (Seed, SizedSeed):
             load(b, streams[agent.id], agent.random_state, _kind(agent) in DRAWS_NORMALS)
     first = {**(rows_at_first or FIRST_ROWS)}
     for queue in (at.HEAP, at.EVENTS):
         first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
     return with_tables(b, first)
+
+
+def _size(agent: Any) -> int:
+    """Return the shares of each order of an agent without a size model, −1 if they are yet to be drawn."""
+    if getattr(agent, "stream", None).__class__ is SizedSeed and agent._size is None:
+        return at.NONE
+    return getattr(agent, "size", None) or 0
 
 
 def _write_exchange(b: Buffer, exchange: ExchangeAgent, config: dict[str, Any]) -> None:

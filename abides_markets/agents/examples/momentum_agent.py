@@ -11,7 +11,7 @@ from abides_core.message import Message
 from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_core.utils import str_to_ns
-from abides_markets.agents.trading_agent import TradingAgent
+from abides_markets.agents.sized_agent import SizedAgent
 from abides_markets.messages.marketdata import L2SubReqMsg
 from abides_markets.messages.marketdata import MarketDataMsg
 from abides_markets.messages.query import QuerySpreadResponseMsg
@@ -22,7 +22,7 @@ SHORT_WINDOW = 20
 LONG_WINDOW = 50
 
 
-class MomentumAgent(TradingAgent):
+class MomentumAgent(SizedAgent):
     """Observes the mid now and then; buys while its 20-observation mean is at or above its 50-observation mean.
 
     Args:
@@ -61,8 +61,7 @@ class MomentumAgent(TradingAgent):
         self.symbol = symbol
         self.min_size = min_size
         self.max_size = max_size
-        self.size: int | None = self.random_state.randint(min_size, max_size) if order_size_model is None else None
-        self.order_size_model = order_size_model
+        self._init_size(order_size_model, min_size, max_size)
         self.wake_up_freq = str_to_ns(wake_up_freq)
         self.poisson_arrival = poisson_arrival
         if poisson_arrival:
@@ -114,13 +113,12 @@ class MomentumAgent(TradingAgent):
             self.avg_50_list.append(_mean_of_last(self.mid_list, LONG_WINDOW))
         if not self.avg_20_list or not self.avg_50_list:
             return
-        if self.order_size_model is not None:
-            self.size = self.order_size_model.sample(random_state=self.random_state)
-        if self.size:
+        size = self.next_size()
+        if size:
             if self.avg_20_list[-1] >= self.avg_50_list[-1]:
-                self.place_limit_order(self.symbol, self.size, Side.BID, ask)
+                self.place_limit_order(self.symbol, size, Side.BID, ask)
             else:
-                self.place_limit_order(self.symbol, self.size, Side.ASK, bid)
+                self.place_limit_order(self.symbol, size, Side.ASK, bid)
 
     def get_wake_frequency(self) -> int:
         """Return the time to the next observation, ns."""
