@@ -150,3 +150,18 @@ def test_the_base_promises_the_interface() -> None:
         base.get_daily_open_price("X", OPEN)
     with pytest.raises(NotImplementedError):
         base.observe_price("X", OPEN, np.random.RandomState(0))
+
+
+def test_the_log_may_be_bounded() -> None:
+    bounded = SparseMeanRevertingOracle(OPEN, CLOSE, {"X": parameters()}, np.random.RandomState(0), f_log_maxlen=5)
+    assert path(bounded) == path(oracle(0))
+    assert [entry["FundamentalTime"] for entry in bounded.f_log["X"]] == [CLOSE - k * MINUTE for k in range(5, 0, -1)]
+
+
+def test_an_unknown_symbol_is_named() -> None:
+    for ask in (
+        lambda: oracle().get_daily_open_price("Y", OPEN),
+        lambda: oracle().observe_price("Y", OPEN, np.random.RandomState(0)),
+    ):
+        with pytest.raises(ValueError, match="unknown symbol 'Y'; the oracle has: X"):
+            ask()
