@@ -132,8 +132,8 @@ class ExternalDataOracle(Oracle):
         Args:
             mkt_open: Open, ns since the epoch.
             mkt_close: Close, ns since the epoch.
-            files: For each symbol a CSV file with a header, a time in the first column (ISO 8601, UTC, or whole ns since
-                the epoch) and cents in the second.
+            files: For each symbol a CSV file with a header: a time in the first column (ISO 8601, UTC, or whole ns
+                since the epoch), cents in the second.
             parameters: `interpolation`.
 
         Raises:

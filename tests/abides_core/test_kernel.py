@@ -417,6 +417,18 @@ def test_logs_are_written_only_when_wanted(tmp_path: Path, monkeypatch: pytest.M
     ]
 
 
+def test_no_log_is_lost_to_another_of_the_same_name_or_to_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["A B", "AB", "summary_log", "../../x"]
+    kernel(*(Writer(id, name=name) for id, name in enumerate(names)), log_dir="all", skip_log=False).run()
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.bz2"))
+    expected = [".._.._x.bz2", "AB.bz2", "AB_1.bz2", "summary_log.bz2", "summary_log_2.bz2"]
+    assert written == [f"log/all/{name}" for name in expected]
+    assert len(pd.read_pickle(tmp_path / "log/all/summary_log.bz2")) == 4
+
+
 def test_progress_is_logged_without_warnings(caplog: pytest.LogCaptureFixture) -> None:
     with warnings.catch_warnings(), caplog.at_level(logging.INFO):
         warnings.simplefilter("error")
