@@ -9,6 +9,7 @@ import numpy as np
 from abides_core.streams import Seed
 from abides_core.streams import random_state
 from abides_core.utils import NanosecondTime
+from abides_core.utils import fmt_ts
 from abides_core.utils import get_wake_time
 from abides_markets.agents import AdaptiveMarketMakerAgent
 from abides_markets.agents import ExchangeAgent
@@ -53,6 +54,8 @@ class MarketBuilder:
         starting_cash: int,
         log_orders: bool | None,
     ) -> None:
+        if mkt_close < mkt_open:
+            raise ValueError(f"the market closes before it opens: {fmt_ts(mkt_open)} to {fmt_ts(mkt_close)}")
         self.stream = random_state(seed)
         self.ticker = ticker
         self.mkt_open = mkt_open

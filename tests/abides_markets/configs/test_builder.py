@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from abides_markets.configs.builder import MarketBuilder
 
@@ -48,3 +49,8 @@ def test_agents_are_numbered_and_named() -> None:
     assert {agent.starting_cash for agent in market.agents[1:]} == {7}
     assert {agent.symbol for agent in market.agents[1:]} == {"X"}
     assert not any(agent.log_to_file for agent in market.agents[1:])
+
+
+def test_a_market_that_closes_before_it_opens_is_refused() -> None:
+    with pytest.raises(ValueError, match="closes before it opens: 1970-01-01 00:00:01 to 1970-01-01 00:00:00"):
+        MarketBuilder(1, "X", mkt_open=10**9, mkt_close=0, starting_cash=7, log_orders=None)
