@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import logging
-import os
 import signal
 import sys
 import textwrap
@@ -22,6 +19,7 @@ from typing import Any
 
 from abides_core import abides
 from abides_core import engines
+from abides_core.loading import load_module
 from abides_core.options import Option
 from abides_core.options import OptionError
 from abides_core.options import given_options
@@ -77,7 +75,6 @@ def _main(words: list[str]) -> int:
         raise OptionError(f"no configuration given; {USAGE}, where CONFIG is {_configs()}")
     name, *rest = ("--help" if word == "-h" else word for word in words)
     given = given_options(rest)
-    sys.path.insert(0, os.getcwd())  # an installed command does not look there by itself
     build_config = _build_config(_load(name))
     label = Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
     options = options_of(build_config)
@@ -134,42 +131,13 @@ def _run(label: str, config: dict[str, Any], engine: str, log_dir: str | None) -
 
 
 def _load(name: str) -> ModuleType:
-    """Return the module of a configuration, given by its file, by its name, or by the module's name.
+    """Return the module of a configuration, given by its name, its file or its module.
 
     Raises:
         OptionError: If there is none, or if it cannot be imported.
     """
-    try:
-        if name.endswith(".py") or os.sep in name:
-            return _load_file(Path(name))
-        entry = next(iter(importlib.metadata.entry_points(group=CONFIGS, name=name)), None)
-        if entry is not None:
-            return importlib.import_module(entry.module)
-        if not _is_module(name):
-            raise OptionError(f"no configuration {name!r}; give {_configs()}")
-        return importlib.import_module(name)
-    except (ImportError, SyntaxError) as error:
-        raise OptionError(f"cannot load {name!r}: {type(error).__name__}: {error}") from error
-
-
-def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise OptionError(f"no configuration file {str(path)!r}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise OptionError(f"not a Python file: {str(path)!r}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent.resolve()))  # what stands beside the file can be imported, as from a script
-    spec.loader.exec_module(module)
-    return module
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+    entry = next(iter(importlib.metadata.entry_points(group=CONFIGS, name=name)), None)
+    return load_module(name if entry is None else entry.module, f"no configuration {name!r}; give {_configs()}")
 
 
 def _build_config(module: ModuleType) -> Any:

@@ -125,7 +125,7 @@ def test_help(tmp_path: Path) -> None:
     [
         ([], "no configuration given"),
         (["--seed", "3"], "no configuration given"),
-        (["missing.py"], "no configuration file 'missing.py'"),
+        (["missing.py"], "no file 'missing.py'"),
         (["no.such.module"], "no configuration 'no.such.module'; give "),
         (["abides_core.utils"], "abides_core.utils has no build_config"),
         (["broken.py"], "cannot load 'broken.py': SyntaxError"),
