@@ -25,6 +25,7 @@ KERNEL_KEYS = (
     "custom_properties",
     "per_agent_computation_delays",
     "skip_log",
+    "overshoot",
 )
 
 

@@ -93,6 +93,8 @@ def _kernel_only(config: dict[str, Any], log_dir: str, traced: bool) -> str | No
         return "a trace"
     if log_dir or not config.get("skip_log", True):
         return "logs on disk"
+    if not config.get("overshoot", True):
+        return "overshoot=False"
     return None
 
 

@@ -57,7 +57,7 @@ class Kernel:
     Args:
         agents: The agents; the id of each is its index.
         start_time: First instant, ns.
-        stop_time: Last instant, ns. One entry beyond it is still dispatched, as in the reference market.
+        stop_time: Last instant, ns.
         default_computation_delay: Time that an activation takes, ns.
         default_latency: Latency without a model and without a matrix, ns.
         agent_latency: Matrix `[sender][recipient]` of latencies, ns; used without a model.
@@ -71,6 +71,8 @@ class Kernel:
         random_state: Stream of the latency noise.
         per_agent_computation_delays: Computation delays by agent id, ns.
         trace: Called for every entry taken from the queue.
+        overshoot: Whether one entry beyond `stop_time` is still dispatched, as in the reference market, whose tape
+            depends on it.
 
     Raises:
         ValueError: If an agent's id is not its index.
@@ -99,6 +101,7 @@ class Kernel:
         random_state: np.random.RandomState | None = None,
         per_agent_computation_delays: dict[int, int] | None = None,
         trace: Trace | None = None,
+        overshoot: bool = True,
     ) -> None:
         for name, value in (custom_properties or {}).items():
             setattr(self, name, value)
@@ -139,6 +142,7 @@ class Kernel:
         self.current_agent_additional_delay = 0
         self.show_trace_messages = False
         self.trace = trace
+        self.overshoot = overshoot
         self.ttl_messages = 0
         self.event_queue_wall_clock_start = self.kernel_wall_clock_start
         self._ids = IdScope()
@@ -195,8 +199,11 @@ class Kernel:
         delays = self.agent_computation_delays
         gym_id = self.gym_agents[0].id if self.gym_agents else -1
         trace = self.trace
+        last = float("inf") if self.overshoot else self.stop_time
         while heap and self.current_time <= self.stop_time:
             time, sender, recipient, message_id, message = heap[0]
+            if time > last:
+                break
             self.current_time = time
             if self.ttl_messages % PROGRESS_EVERY == 0:
                 self._log_progress()

@@ -28,6 +28,8 @@ class NoiseAgent(SizedAgent):
         log_orders: Whether events about orders are logged.
         order_size_model: Source of the order's size; by default a fixed size drawn from 20 to 49 shares.
         wakeup_time: When to trade, ns since the epoch; by default just after the open.
+        retry_after: Time after which it tries again if there was nothing to trade with, ns. By default it does not, as
+            in the reference market, whose tape depends on it.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class NoiseAgent(SizedAgent):
         log_orders: bool | None = False,
         order_size_model: OrderSizeModel | None = None,
         wakeup_time: NanosecondTime | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(id, name, type, random_state, starting_cash, log_orders)
         self.wakeup_time = wakeup_time
+        self.retry_after = retry_after
         self.symbol = symbol
         self.trading = False
         self.state = "AWAITING_WAKEUP"
@@ -92,6 +96,8 @@ class NoiseAgent(SizedAgent):
             self.place_limit_order(self.symbol, size, Side.BID, ask)
         elif not buys and bid:
             self.place_limit_order(self.symbol, size, Side.ASK, bid)
+        elif self.retry_after is not None:
+            self.set_wakeup(self.current_time + self.retry_after)
 
     placeOrder = place_order  # noqa: N815  name of the ABIDES API
 

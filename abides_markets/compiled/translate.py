@@ -47,6 +47,8 @@ BLOCK_WORDS = {
 
 
 DRAWS_NORMALS = (at.VALUE,)
+NOT_COMPILED = ("full_windows", "renew_on_imbalance", "retry_after")
+"""Parameters of traders that mend the reference market and that only the reference engine has."""
 SLOWEST_ARRIVAL = 1e-17
 """Least arrival rate of value agents, per ns: at a lower one the drawn times no longer fit into 64 bits."""
 
@@ -109,6 +111,12 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
         return f"agent {agent.id} with holdings of {', '.join(sorted(agent.holdings))}"
     if type(getattr(agent, "order_size_model", None)) not in (type(None), OrderSizeModel):
         return f"agent {agent.id} with an order size model of type {type(agent.order_size_model).__name__}"
+    model = getattr(agent, "order_size_model", None)
+    if model is not None and (model.least, model.most) != (0, None):
+        return f"agent {agent.id} with order sizes from {model.least} to {model.most}"
+    for name in NOT_COMPILED:
+        if getattr(agent, name, None):
+            return f"agent {agent.id} with {name}={getattr(agent, name)}"
     if getattr(agent, "poisson_arrival", False) and agent.arrival_rate != agent.wake_up_freq:
         return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
     if isinstance(agent, ValueAgent):
@@ -137,6 +145,8 @@ def _latency_fault(model: Any, count: int) -> str | None:
 def _oracle_fault(oracle: Any, symbol: str) -> str | None:
     if type(oracle) is not SparseMeanRevertingOracle:
         return f"an oracle of type {type(oracle).__name__}"
+    if not oracle.whole_cents:
+        return "an oracle with whole_cents=False"
     if oracle.symbols[symbol]["r_bar"] != int(oracle.symbols[symbol]["r_bar"]):
         return f"an oracle with r_bar={oracle.symbols[symbol]['r_bar']}"
     if oracle.megashocks[symbol][-1]["MegashockTime"] < oracle.mkt_open:

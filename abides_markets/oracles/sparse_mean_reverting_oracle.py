@@ -33,6 +33,8 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
             wanted, `random_state` (stream of the values).
         random_state: Stream of the times of shocks, and of the seeds of symbols without a stream.
         f_log_maxlen: Evaluations kept of each symbol, the newest; by default all.
+        whole_cents: Whether the value is rounded at every evaluation, as in the reference market, whose tape depends on
+            it: asked for often, a slow fundamental then stands still. If not, only what is observed is rounded.
 
     Attributes:
         r: Last `(time, value)` by symbol.
@@ -49,10 +51,12 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
         symbols: dict[str, dict[str, Any]],
         random_state: np.random.RandomState | None = None,
         f_log_maxlen: int | None = None,
+        whole_cents: bool = True,
     ) -> None:
         self.mkt_open = mkt_open
         self.mkt_close = mkt_close
         self.random_state = random_state if random_state is not None else new_random_state(0)
+        self.whole_cents = whole_cents
         self.symbols = with_streams(symbols, self.random_state)
         self.r: dict[str, tuple[NanosecondTime, float]] = {}
         self.f_log = {}
@@ -77,11 +81,11 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
 
     def compute_fundamental_at_timestamp(
         self, ts: NanosecondTime, v_adj: float, symbol: str, pt: NanosecondTime, pv: float
-    ) -> int:
+    ) -> float:
         """Draw the value at `ts` given the value `pv` at `pt`, add `v_adj`, and note it.
 
         Over d ns the value is normal with mean μ + (pv − μ)·e^(−κd) and variance θ²/(2κ)·(1 − e^(−2κd)), or, without
-        mean reversion, pv and θ²·d. It is kept in whole cents: the reference market's tape depends on it.
+        mean reversion, pv and θ²·d.
         """
         parameters = self.symbols[symbol]
         mean, reversion, volatility = parameters["r_bar"], parameters["kappa"], parameters["fund_vol"]
@@ -92,7 +96,9 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
             center = mean + (pv - mean) * math.exp(-reversion * elapsed)
             variance = volatility**2 / (2 * reversion) * (1 - math.exp(-2 * reversion * elapsed))
         value = parameters["random_state"].normal(loc=center, scale=math.sqrt(variance)) + v_adj
-        value = round(max(0.0, value))
+        value = max(0.0, value)
+        if self.whole_cents:
+            value = round(value)
         self.r[symbol] = (ts, value)
         self.f_log[symbol].append({"FundamentalTime": ts, "FundamentalValue": value})
         return value

@@ -140,6 +140,17 @@ def test_exactly_one_event_after_the_stop_is_dispatched() -> None:
     assert k.ttl_messages == 3
 
 
+def test_no_event_after_the_stop_is_dispatched_if_asked_for() -> None:
+    agent = Recorder(0, plan=lambda agent: None)
+    k = kernel(agent, overshoot=False)
+    k.initialize()
+    for time in (1999, 2000, 2001):
+        k.set_wakeup(0, time)
+    k.runner()
+    assert times(agent) == [1000, 1999, 2000]
+    assert k.current_time == 2000
+
+
 def test_a_run_split_by_its_stop_time_is_the_whole_run() -> None:
     def run(stops: list[int]) -> list[int]:
         agent = Recorder(0, plan=lambda agent: agent.set_wakeup(agent.current_time + 3))

@@ -39,6 +39,8 @@ class MomentumAgent(SizedAgent):
         order_size_model: Source of sizes.
         subscribe: Whether to subscribe to quotes rather than ask for them.
         log_orders: Whether events about orders are logged.
+        full_windows: Whether an average exists from 20 (50) observations on. If not, one more is needed, as in the
+            reference market, whose tape depends on it.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class MomentumAgent(SizedAgent):
         order_size_model: OrderSizeModel | None = None,
         subscribe: bool = False,
         log_orders: bool | None = False,
+        full_windows: bool = False,
     ) -> None:
         super().__init__(id, name, type, random_state, starting_cash, log_orders)
         self.symbol = symbol
@@ -72,6 +75,7 @@ class MomentumAgent(SizedAgent):
         self.avg_20_list: list[float] = []
         self.avg_50_list: list[float] = []
         self.state = "AWAITING_WAKEUP"
+        self.full_windows = full_windows
         self._observations = 0
 
     def wakeup(self, current_time: NanosecondTime) -> None:
@@ -96,7 +100,8 @@ class MomentumAgent(SizedAgent):
                 self.state = "AWAITING_WAKEUP"
         elif self.state == "AWAITING_MARKET_DATA" and isinstance(message, MarketDataMsg):
             bids, asks = self.known_bids.get(self.symbol), self.known_asks.get(self.symbol)
-            if bids and asks:
+            is_open = self.mkt_open is not None and current_time >= self.mkt_open and not self.mkt_closed
+            if bids and asks and is_open:
                 self.place_orders(bids[0][0], asks[0][0])
             self.state = "AWAITING_MARKET_DATA"
 
@@ -106,10 +111,10 @@ class MomentumAgent(SizedAgent):
             return
         self.mid_list.append((bid + ask) / 2)
         self._observations += 1
-        # Strictly more observations than the window: the reference market's tape depends on it.
-        if self._observations > SHORT_WINDOW:
+        waiting = 0 if self.full_windows else 1
+        if self._observations >= SHORT_WINDOW + waiting:
             self.avg_20_list.append(_mean_of_last(self.mid_list, SHORT_WINDOW))
-        if self._observations > LONG_WINDOW:
+        if self._observations >= LONG_WINDOW + waiting:
             self.avg_50_list.append(_mean_of_last(self.mid_list, LONG_WINDOW))
         if not self.avg_20_list or not self.avg_50_list:
             return
