@@ -11,6 +11,7 @@ import datetime
 import gc
 import logging
 import os
+import sys
 import time as wall_time
 from collections import defaultdict
 from collections.abc import Callable
@@ -199,7 +200,7 @@ class Kernel:
         delays = self.agent_computation_delays
         gym_id = self.gym_agents[0].id if self.gym_agents else -1
         trace = self.trace
-        last = float("inf") if self.overshoot else self.stop_time
+        last = sys.maxsize if self.overshoot else self.stop_time
         while heap and self.current_time <= self.stop_time:
             time, sender, recipient, message_id, message = heap[0]
             if time > last:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import pty
 import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from abides_core.cli import main
 from abides_core.utils import parse_logs_df
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +104,14 @@ def test_a_configuration_is_found_by_its_name(tmp_path: Path, plain: str) -> Non
     done = abides("short", "--count", "3", cwd=tmp_path, PYTHONPATH=str(tmp_path / "lib"))
     assert re.search(r"^short: .* 3 events$", done.stdout), done.stderr
     assert "short" in abides("nothing", cwd=tmp_path, PYTHONPATH=str(tmp_path / "lib")).stderr
+
+
+def test_what_the_package_names_is_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert pkgutil.resolve_name(project["scripts"]["abides"]) is main
+    configs = project["entry-points"]["abides.configs"]
+    assert set(configs) == {"rmsc03", "rmsc04"}
+    assert all(callable(pkgutil.resolve_name(f"{module}:build_config")) for module in configs.values())
 
 
 def test_logging_is_as_the_configuration_says(tmp_path: Path, plain: str) -> None:
