@@ -47,7 +47,11 @@ BLOCK_WORDS = {
 
 
 DRAWS_NORMALS = (at.VALUE,)
-NOT_COMPILED = ("full_windows", "renew_on_imbalance", "retry_after")
+NOT_COMPILED = {
+    NoiseAgent: "retry_after",
+    MomentumAgent: "full_windows",
+    AdaptiveMarketMakerAgent: "renew_on_imbalance",
+}
 """Parameters of traders that mend the reference market and that only the reference engine has."""
 SLOWEST_ARRIVAL = 1e-17
 """Least arrival rate of value agents, per ns: at a lower one the drawn times no longer fit into 64 bits."""
@@ -114,9 +118,9 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
     model = getattr(agent, "order_size_model", None)
     if model is not None and (model.least, model.most) != (0, None):
         return f"agent {agent.id} with order sizes from {model.least} to {model.most}"
-    for name in NOT_COMPILED:
-        if getattr(agent, name, None):
-            return f"agent {agent.id} with {name}={getattr(agent, name)}"
+    repair = NOT_COMPILED.get(type(agent))
+    if repair is not None and getattr(agent, repair):
+        return f"agent {agent.id} with {repair}={getattr(agent, repair)}"
     if getattr(agent, "poisson_arrival", False) and agent.arrival_rate != agent.wake_up_freq:
         return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
     if isinstance(agent, ValueAgent):
