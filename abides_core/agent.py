@@ -84,8 +84,9 @@ class Agent:
     def kernel_terminating(self) -> None:
         """Write the log, if the run writes logs."""
         if self.log and self.log_to_file and self.kernel is not None and not self.kernel.skip_log:
-            frame = pd.DataFrame(self.log, columns=["EventTime", "EventType", "Event"])
-            self.write_log(frame.set_index("EventTime"))
+            frame = pd.DataFrame(self.log, columns=["EventTime", "EventType", "Event"]).set_index("EventTime")
+            frame.attrs = {"agent_id": self.id, "agent_type": self.type}  # the file's name does not tell
+            self.write_log(frame)
 
     def wakeup(self, current_time: NanosecondTime) -> Any:
         """React to a wake-up at `current_time` (ns since the epoch)."""

@@ -62,11 +62,11 @@ _BY_TRADING_AGENTS = (
     "transacted_volume",
     "state",
 )
-_BY_MOMENTUM_AGENTS = ("size", "mid_list", "avg_20_list", "avg_50_list", "_observations")
+_BY_MOMENTUM_AGENTS = ("_size", "mid_list", "avg_20_list", "avg_50_list", "_observations")
 _NOT_KEPT_OF: dict[int, tuple[str, ...]] = {
     at.EXCHANGE: ("data_subscriptions",),
-    at.NOISE: (*_BY_TRADING_AGENTS, "size", "trading"),
-    at.VALUE: (*_BY_TRADING_AGENTS, "size", "trading"),
+    at.NOISE: (*_BY_TRADING_AGENTS, "_size", "trading"),
+    at.VALUE: (*_BY_TRADING_AGENTS, "_size", "trading"),
     at.MOMENTUM: (*_BY_TRADING_AGENTS, *_BY_MOMENTUM_AGENTS),
     at.MAKER: _BY_TRADING_AGENTS,
 }

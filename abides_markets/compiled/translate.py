@@ -16,12 +16,14 @@ from abides_markets.agents import ExchangeAgent
 from abides_markets.agents import MomentumAgent
 from abides_markets.agents import NoiseAgent
 from abides_markets.agents import ValueAgent
+from abides_markets.agents.sized_agent import SizedSeed
 from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
 from abides_markets.compiled.random_states import load
+from abides_markets.compiled.sizes import draw_sizes
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.streams import HELD
 from abides_markets.compiled.streams import POSITION
@@ -53,8 +55,14 @@ BLOCK_WORDS = {
     at.EXECUTION: at.EXECUTION_WORDS,
 }
 DRAWS_NORMALS = (at.VALUE,)
-DRAWS_LITTLE = (at.NOISE,)
+DRAWS_LITTLE = (at.NOISE, at.EXECUTION)
 """Kinds whose streams are kept as seeds, as long as nothing has been drawn from them."""
+NOT_COMPILED = {
+    NoiseAgent: "retry_after",
+    MomentumAgent: "full_windows",
+    AdaptiveMarketMakerAgent: "renew_on_imbalance",
+}
+"""Parameters of traders that mend the reference market and that only the reference engine has."""
 SLOWEST_ARRIVAL = 1e-17
 """Least arrival rate of value agents, per ns: at a lower one the drawn times no longer fit into 64 bits."""
 
@@ -95,8 +103,6 @@ def first_fault(config: dict[str, Any]) -> str | None:
 def _exchange_fault(exchange: ExchangeAgent) -> str | None:
     if len(exchange.symbols) != 1:
         return f"{len(exchange.symbols)} symbols"
-    if exchange.log_orders:
-        return "an exchange with log_orders"
     book = exchange.order_books[exchange.symbols[0]]
     if exchange.kernel is not None or book.history or exchange.data_subscriptions:
         return "an exchange that has taken part in a run already"
@@ -123,6 +129,11 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent, own: set[str]) -> str | No
         return _maker_fault(agent, exchange)
     if agent.order_size_model.__class__ not in (type(None), OrderSizeModel):
         return f"agent {agent.id} with an order size model of type {type(agent.order_size_model).__name__}"
+    model = agent.order_size_model
+    if model is not None and (model.least, model.most) != (0, None):
+        return f"agent {agent.id} with order sizes from {model.least} to {model.most}"
+    if (fault := _repair_fault(agent)) is not None:
+        return fault
     if kind == at.MOMENTUM:
         return _arrival_fault(agent)
     if kind == at.VALUE:
@@ -130,6 +141,13 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent, own: set[str]) -> str | No
             return f"agent {agent.id} with kappa={agent.kappa}"
         if not agent.lambda_a >= SLOWEST_ARRIVAL:
             return f"agent {agent.id} with lambda_a={agent.lambda_a}"
+    return None
+
+
+def _repair_fault(agent: Any) -> str | None:
+    repair = NOT_COMPILED.get(type(agent))
+    if repair is not None and getattr(agent, repair):
+        return f"agent {agent.id} with {repair}={getattr(agent, repair)}"
     return None
 
 
@@ -146,7 +164,7 @@ def _maker_fault(agent: AdaptiveMarketMakerAgent, exchange: ExchangeAgent) -> st
         return f"agent {agent.id} with another makers_requote than the exchange's"
     if agent.min_imbalance < 0:
         return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
-    return _arrival_fault(agent)
+    return _repair_fault(agent) or _arrival_fault(agent)
 
 
 def _python_agent_fault(agent: Any) -> str | None:
@@ -172,6 +190,8 @@ def _latency_fault(model: Any, count: int) -> str | None:
 def _oracle_fault(oracle: Any, symbol: str) -> str | None:
     if type(oracle) is not SparseMeanRevertingOracle:
         return f"an oracle of type {type(oracle).__name__}"
+    if not oracle.whole_cents:
+        return "an oracle with whole_cents=False"
     if oracle.symbols[symbol]["r_bar"] != int(oracle.symbols[symbol]["r_bar"]):
         return f"an oracle with r_bar={oracle.symbols[symbol]['r_bar']}"
     if oracle.megashocks[symbol][-1]["MegashockTime"] < oracle.mkt_open:
@@ -182,7 +202,7 @@ def _oracle_fault(oracle: Any, symbol: str) -> str | None:
 def _stream_words(agent: Any, kind: int) -> int:
     if kind not in WRITERS:
         return 0
-    return YOUNG_WORDS if kind in DRAWS_LITTLE and agent.stream.__class__ is Seed else WORDS
+    return YOUNG_WORDS if kind in DRAWS_LITTLE and agent.stream.__class__ in (Seed, SizedSeed) else WORDS
 
 
 class _Allocator:
@@ -247,7 +267,7 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     _write_traders(b, table, [agent for agent, _ in traders])
     for agent, kind in traders:
         WRITERS[kind](b, blocks[agent.id], agent)
-    _write_streams(b, streams, traders)
+    _write_streams(b, table, traders)
     first = {**(rows_at_first or FIRST_ROWS)}
     for queue in (at.HEAP, at.EVENTS):
         first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
@@ -261,24 +281,39 @@ def _write_traders(b: Buffer, table: NDArray[np.int64], traders: list[Any]) -> N
     table[ids, at.A_SHARES] = [agent.holdings.get(agent.symbol, 0) for agent in traders]
     sized = [getattr(agent, "order_size_model", None) is not None for agent in traders]
     table[ids, at.A_SIZE_MODEL] = sized
-    table[ids, at.A_SIZE] = [
-        0 if model else getattr(agent, "size", None) or 0 for agent, model in zip(traders, sized, strict=True)
-    ]
+    table[ids, at.A_SIZE] = [0 if model else _size(agent) for agent, model in zip(traders, sized, strict=True)]
 
 
-def _write_streams(b: Buffer, starts: list[int], traders: list[tuple[Any, int]]) -> None:
+def _write_streams(b: Buffer, table: NDArray[np.int64], traders: list[tuple[Any, int]]) -> None:
+    starts = table[:, at.A_STREAM].tolist()
+    sizes = int(b[at.AGENTS]) + at.A_SIZE
     young: list[tuple[int, int]] = []
     seeded: list[tuple[int, int]] = []
+    sized: list[tuple[int, int, int, int, int]] = []
     for agent, kind in traders:
-        if agent.stream.__class__ is not Seed:
-            load(b, starts[agent.id], agent.random_state, kind in DRAWS_NORMALS)
+        start, stream = starts[agent.id], agent.stream
+        if stream.__class__ is Seed:
+            (young if kind in DRAWS_LITTLE else seeded).append((start, stream))
+        elif stream.__class__ is SizedSeed:
+            sized.append((sizes + agent.id * at.AGENT_WORDS, start, stream.seed, stream.least, stream.end))
+            if kind in DRAWS_LITTLE:
+                young.append((start, stream.seed))
         else:
-            (young if kind in DRAWS_LITTLE else seeded).append((starts[agent.id], agent.stream))
+            load(b, start, agent.random_state, kind in DRAWS_NORMALS)
     where, seeds = np.array(young, dtype=np.int64).reshape(-1, 2).T
     b[where + POSITION] = -1
     b[where + SEED] = seeds
+    halves = b.view(np.uint32)
     where, seeds = np.array(seeded, dtype=np.int64).reshape(-1, 2).T.copy()
-    seed_streams(b, b.view(np.uint32), where, seeds)
+    seed_streams(b, halves, where, seeds)
+    draw_sizes(b, halves, np.array(sized, dtype=np.int64).reshape(-1, 5))
+
+
+def _size(agent: Any) -> int:
+    """Return the shares of each order of an agent without a size model, −1 if they are yet to be drawn."""
+    if getattr(agent, "stream", None).__class__ is SizedSeed and agent._size is None:
+        return at.NONE
+    return getattr(agent, "size", None) or 0
 
 
 def _write_exchange(b: Buffer, exchange: ExchangeAgent, config: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from abides_markets.compiled import loop
 from abides_markets.compiled import oracle
 from abides_markets.compiled import outside
 from abides_markets.compiled import queue
+from abides_markets.compiled import sizes
 from abides_markets.compiled import stepping
 from abides_markets.compiled import streams
 
@@ -42,6 +43,7 @@ ENTRY_POINTS = (
     (outside.settle, (WORDS, boolean)),
     (queue.wake_at, (WORDS, int64, int64)),
     (queue.wake_each, (WORDS, int64, int64, int64)),
+    (sizes.draw_sizes, (WORDS, HALVES, TABLE)),
     (streams.seed_streams, (WORDS, HALVES, WORDS, WORDS)),
     (build.reseed, (WORDS, int64)),
     (stepping.hand_in, (TABLE, TABLE, MARKS)),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def test_wrong_arguments_are_one_line_and_status_2(
 
 def test_the_numbers_of_a_seed_hang_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reference.main(["--seeds", "1", "--json", str(tmp_path / "out.json")])
-    row = capsys.readouterr().out.splitlines()[-2].split()
-    assert row[0] == "1"
-    assert row[3] == "42,462"  # entries taken from the queue, as recorded
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("1 ")]
+    assert rows[0][3] == "42,462"  # entries taken from the queue of rmsc04, as recorded
+    assert len(rows) == 2
     assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]
+    numbers = json.loads((tmp_path / "out.json").read_text())
+    assert numbers["seeds"]["1"]["pops"] == 42462
+    assert numbers["rmsc03"]["mean"]["messages"] == numbers["rmsc03"]["seeds"]["1"]["messages"] > 0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from abides_core import abides
+from abides_markets.configs import rmsc03
 from abides_markets.configs import rmsc04
 from abides_markets.utils import generate_latency_model
 
@@ -17,6 +18,14 @@ Change = Callable[[dict[str, Any]], None]
 def build(seed: int, change: Change | None = None, **parameters: Any) -> dict[str, Any]:
     """A market of rmsc04 to 09:40, or with other parameters, changed after it was built."""
     config = rmsc04.build_config(seed=seed, **{"end_time": "09:40:00", "log_orders": False, **parameters})
+    if change is not None:
+        change(config)
+    return config
+
+
+def build_rmsc03(seed: int, change: Change | None = None, **parameters: Any) -> dict[str, Any]:
+    """A market of rmsc03 to 09:34, or with other parameters, changed after it was built."""
+    config = rmsc03.build_config(seed=seed, **{"end_time": "09:34:00", "log_orders": False, **parameters})
     if change is not None:
         change(config)
     return config
