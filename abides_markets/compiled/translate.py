@@ -25,6 +25,7 @@ from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
+from abides_markets.switches import REFERENCE_ENGINE_ONLY
 from abides_markets.utils import LineLatencyModel
 
 KINDS: dict[type, int] = {
@@ -86,6 +87,9 @@ def _exchange_fault(exchange: ExchangeAgent) -> str | None:
         return f"{len(exchange.symbols)} symbols"
     if exchange.log_orders:
         return "an exchange with log_orders"
+    for name in REFERENCE_ENGINE_ONLY:
+        if getattr(exchange.switches, name):
+            return f"the switch {name}"
     book = exchange.order_books[exchange.symbols[0]]
     if exchange.kernel is not None or book.history or exchange.data_subscriptions:
         return "an exchange that has taken part in a run already"
