@@ -396,10 +396,12 @@ class OrderBook:
 
     def find(self, order: LimitOrder) -> LimitOrder | None:
         """Return the resting order, or half of one, that `order` names by id, side and price; `None` without one."""
-        for half in (self._resting.get(order.order_id), self._hidden_halves.get(order.order_id)):
-            if half is not None and half.limit_price == order.limit_price and half.side is order.side:
-                return half
-        return None
+        resting = self._resting.get(order.order_id)
+        if resting is not None and resting.is_price_to_comply and resting.limit_price != order.limit_price:
+            resting = self._hidden_halves[order.order_id]
+        if resting is None or resting.limit_price != order.limit_price or resting.side is not order.side:
+            return None
+        return resting
 
     def _level_of(self, order: LimitOrder) -> tuple[list[PriceLevel], int]:
         """Return the side of the book in which an order rests, and the index there of its level."""
@@ -466,8 +468,6 @@ class OrderBook:
             return f"quantity {order.quantity!r} is not a positive whole number"
         if not isinstance(order.side, Side):
             return f"side {order.side!r} is not a Side"
-        if not is_whole(order.order_id, least=-sys.maxsize):
-            return f"order id {order.order_id!r} is not a whole number"
         if isinstance(order, LimitOrder):
             if not is_whole(order.limit_price):
                 return f"limit price {order.limit_price!r} is not a whole number of cents from 0 up"
@@ -526,21 +526,22 @@ class OrderBook:
 
     def get_l2_bid_data(self, depth: int | None = sys.maxsize) -> list[tuple[int, int]]:
         """Return `(price, visible shares)` of the `depth` best bid levels with visible shares, best first."""
-        return self._l2(self.bids, depth)
+        rows = [(level.price, level.total_quantity) for level in islice(self.bids, depth) if level.total_quantity > 0]
+        return rows if len(rows) == depth else self._completed(rows, self.bids, depth)
 
     def get_l2_ask_data(self, depth: int | None = sys.maxsize) -> list[tuple[int, int]]:
         """Return `(price, visible shares)` of the `depth` best ask levels with visible shares, best first."""
-        return self._l2(self.asks, depth)
+        rows = [(level.price, level.total_quantity) for level in islice(self.asks, depth) if level.total_quantity > 0]
+        return rows if len(rows) == depth else self._completed(rows, self.asks, depth)
 
     @staticmethod
-    def _l2(levels: list[PriceLevel], depth: int | None) -> list[tuple[int, int]]:
-        rows = [(level.price, level.total_quantity) for level in islice(levels, depth) if level.total_quantity > 0]
-        if depth is None or len(rows) == depth or depth >= len(levels):
+    def _completed(rows: list[tuple[int, int]], levels: list[PriceLevel], depth: int | None) -> list[tuple[int, int]]:
+        """Return the rows of the first `depth` levels, others making up for levels that show nothing."""
+        if depth is None or depth >= len(levels):
             return rows
-        # A level without visible shares stands among the first: the others make up for it.
-        return list(
-            islice(((level.price, level.total_quantity) for level in levels if level.total_quantity > 0), depth)
-        )
+        deeper = levels[depth:]
+        rows += ((level.price, level.total_quantity) for level in deeper if level.total_quantity > 0)
+        return rows[:depth]
 
     def get_l3_bid_data(self, depth: int | None = sys.maxsize) -> list[tuple[int, list[int]]]:
         """Return `(price, [shares of each visible order])` of the first `depth` bid levels, best first."""

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,7 @@ from abides_markets.orders import Side
 from abides_markets.switches import REFERENCE
 from abides_markets.switches import Switches
 
+AnyOrder = TypeVar("AnyOrder", LimitOrder, MarketOrder)
 NEW_ORDERS = (LimitOrderMsg, MarketOrderMsg)
 
 
@@ -214,7 +216,12 @@ class ExchangeAgent(FinancialAgent):
             QuerySpreadMsg: self._handle_spread_query,
             QueryOrderStreamMsg: self._handle_order_stream_query,
             QueryTransactedVolMsg: self._handle_transacted_volume_query,
-            OrderMsg: self._handle_order,
+            LimitOrderMsg: self._handle_limit_order,
+            MarketOrderMsg: self._handle_market_order,
+            CancelOrderMsg: self._handle_cancel,
+            PartialCancelOrderMsg: self._handle_partial_cancel,
+            ModifyOrderMsg: self._handle_modify,
+            ReplaceOrderMsg: self._handle_replace,
             MarketDataSubReqMsg: self._handle_subscription,
         }
 
@@ -287,8 +294,8 @@ class ExchangeAgent(FinancialAgent):
             warnings.warn(text, UserWarning, stacklevel=4)
         self.logEvent("REQUEST_REFUSED", text)
         order = getattr(message, "new_order", None) or _named_order(message)
-        if not isinstance(order, Order):
-            return
+        if _kind_fault(order, Order) is not None:
+            return  # there is nothing to name in an answer
         if isinstance(message, NEW_ORDERS):
             self.send_message(sender_id, OrderCancelledMsg(order.copy()))
         elif self.switches.report_rejections:
@@ -356,65 +363,95 @@ class ExchangeAgent(FinancialAgent):
     def _is_closed(self) -> bool:
         return self.current_time > self.mkt_close
 
-    # Orders
+    # Orders are copied here, once, so that the sender's objects and the book's are never the same. Whatever becomes of
+    # a message about orders, it is an occasion to publish: the reference's tape depends on it.
 
-    def _handle_order(self, sender_id: int, message: OrderMsg) -> None:
-        order = _named_order(message)
-        fault = self._order_fault(sender_id, message, order)
-        if fault is not None:
-            self._refuse(sender_id, message, fault)
-        elif isinstance(message, NEW_ORDERS):
-            # Copied here, once: the sender's objects and the book's are never the same.
-            book = self.order_books[order.symbol]
-            (book.handle_limit_order if isinstance(message, LimitOrderMsg) else book.handle_market_order)(order.copy())
+    def _handle_limit_order(self, sender_id: int, message: LimitOrderMsg) -> None:
+        order = message.order
+        fault = self._order_fault(sender_id, order, LimitOrder)
+        if fault is None:
+            self.order_books[order.symbol].handle_limit_order(_own_copy(order, sender_id))
         else:
-            self._change_order(sender_id, message, order)
-        # Whatever became of it, a message about orders is an occasion to publish: the reference's tape depends on it.
-        if isinstance(order, Order) and self._book(order.symbol) is not None:
-            self.publish_order_book_data(order.symbol)
+            self._refuse(sender_id, message, fault)
+        self._publish_after(order)
 
-    def _order_fault(self, sender_id: int, message: OrderMsg, order: Any) -> str | None:
-        """Return what is wrong with a request, as far as can be said without looking into the book."""
-        kind = MarketOrder if isinstance(message, MarketOrderMsg) else LimitOrder
-        if not isinstance(order, kind):
-            return f"{order!r} is not a {kind.__name__}"
+    def _handle_market_order(self, sender_id: int, message: MarketOrderMsg) -> None:
+        order = message.order
+        fault = self._order_fault(sender_id, order, MarketOrder)
+        if fault is None:
+            self.order_books[order.symbol].handle_market_order(_own_copy(order, sender_id))
+        else:
+            self._refuse(sender_id, message, fault)
+        self._publish_after(order)
+
+    def _handle_cancel(self, sender_id: int, message: CancelOrderMsg) -> None:
+        book = self._book_of_resting(sender_id, message, message.order)
+        if book is not None:
+            book.cancel_order(message.order, message.tag, message.metadata)
+        self._publish_after(message.order)
+
+    def _handle_partial_cancel(self, sender_id: int, message: PartialCancelOrderMsg) -> None:
+        book = self._book_of_resting(sender_id, message, message.order, _quantity_fault(message.quantity))
+        if book is not None:
+            book.partial_cancel_order(message.order, message.quantity, message.tag, message.metadata)
+        self._publish_after(message.order)
+
+    def _handle_modify(self, sender_id: int, message: ModifyOrderMsg) -> None:
+        old, new = message.old_order, message.new_order
+        fault = _kind_fault(new, LimitOrder) or _kind_fault(old, LimitOrder) or _quantity_fault(new.quantity)
+        if fault is None and new.order_id != old.order_id:
+            fault = f"order {old.order_id} cannot become order {new.order_id}"
+        book = self._book_of_resting(sender_id, message, old, fault)
+        if book is not None:
+            book.modify_order(old, new)
+        self._publish_after(old)
+
+    def _handle_replace(self, sender_id: int, message: ReplaceOrderMsg) -> None:
+        old, new = message.old_order, message.new_order
+        fault = _kind_fault(new, LimitOrder)
+        if fault is None and not message.agent_id == new.agent_id == sender_id:
+            fault = f"order {new.order_id} is that of agent {new.agent_id}, for agent {message.agent_id}"
+        book = self._book_of_resting(sender_id, message, old, fault)
+        if book is not None:
+            book.replace_order(sender_id, old.copy(), _own_copy(new, sender_id))
+        self._publish_after(old)
+
+    def _order_fault(self, sender_id: int, order: Any, kind: type[Order]) -> str | None:
+        """Return what is wrong with an order, as far as can be said without looking into the book."""
+        fault = _kind_fault(order, kind)
+        if fault is not None:
+            return fault
         if order.agent_id != sender_id:
             return f"order {order.order_id} is that of agent {order.agent_id}"
-        if self._book(order.symbol) is None:
-            return self._unknown(order.symbol)
-        if isinstance(message, NEW_ORDERS):
-            return None  # the book looks at the rest
-        if not is_whole(order.order_id, least=-sys.maxsize):
-            return f"order id {order.order_id!r} is not a whole number"
-        if isinstance(message, PartialCancelOrderMsg) and not is_whole(message.quantity, least=1):
-            return f"quantity {message.quantity!r} is not a positive whole number"
-        new_order = getattr(message, "new_order", order)
-        if not isinstance(new_order, LimitOrder):
-            return f"{new_order!r} is not a LimitOrder"
-        if isinstance(message, ModifyOrderMsg):
-            if new_order.order_id != order.order_id:
-                return f"order {order.order_id} cannot become order {new_order.order_id}"
-            if not is_whole(new_order.quantity, least=1):
-                return f"quantity {new_order.quantity!r} is not a positive whole number"
-        if isinstance(message, ReplaceOrderMsg) and not message.agent_id == new_order.agent_id == sender_id:
-            return f"order {new_order.order_id} is that of agent {new_order.agent_id}, for agent {message.agent_id}"
+        return None if self._book(order.symbol) is not None else self._unknown(order.symbol)
+
+    def _book_of_resting(
+        self, sender_id: int, message: OrderMsg, order: Any, fault: str | None = None
+    ) -> OrderBook | None:
+        """Return the book in which an order rests that its owner wants to change, or refuse the request.
+
+        Args:
+            sender_id: Who sent the request.
+            message: The request.
+            order: The order that it names.
+            fault: What is wrong with the request otherwise.
+        """
+        fault = fault or self._order_fault(sender_id, order, LimitOrder)
+        if fault is None:
+            book = self.order_books[order.symbol]
+            resting = book.find(order)
+            if resting is None:
+                self._refuse(sender_id, message, f"order {order.order_id} is not there", malformed=False)
+                return None
+            if resting.agent_id == sender_id:
+                return book
+            fault = f"order {order.order_id} is that of agent {resting.agent_id}"
+        self._refuse(sender_id, message, fault)
         return None
 
-    def _change_order(self, sender_id: int, message: OrderMsg, order: LimitOrder) -> None:
-        book = self.order_books[order.symbol]
-        resting = book.find(order)
-        if resting is None:
-            self._refuse(sender_id, message, f"order {order.order_id} is not there", malformed=False)
-        elif resting.agent_id != sender_id:
-            self._refuse(sender_id, message, f"order {order.order_id} is that of agent {resting.agent_id}")
-        elif isinstance(message, CancelOrderMsg):
-            book.cancel_order(order, message.tag, message.metadata)
-        elif isinstance(message, PartialCancelOrderMsg):
-            book.partial_cancel_order(order, message.quantity, message.tag, message.metadata)
-        elif isinstance(message, ModifyOrderMsg):
-            book.modify_order(order, message.new_order)
-        elif isinstance(message, ReplaceOrderMsg):
-            book.replace_order(sender_id, order.copy(), message.new_order.copy())
+    def _publish_after(self, order: Any) -> None:
+        if isinstance(order, Order) and self._book(order.symbol) is not None:
+            self.publish_order_book_data(order.symbol)
 
     # Market data
 
@@ -573,8 +610,26 @@ class ExchangeAgent(FinancialAgent):
     logL2style = log_l2_style  # noqa: N815  name of the ABIDES API
 
 
+def _own_copy(order: AnyOrder, agent_id: int) -> AnyOrder:
+    copy = order.copy()
+    copy.agent_id = agent_id  # the same, but maybe of another type: 3.0 is no address
+    return copy
+
+
 def _named_order(message: Message) -> Any:
     return getattr(message, "old_order", None) or getattr(message, "order", None)
+
+
+def _kind_fault(order: Any, kind: type[Order]) -> str | None:
+    if not isinstance(order, kind):
+        return f"{order!r} is not a {kind.__name__}"
+    if order.order_id.__class__ is not int and not is_whole(order.order_id, least=-sys.maxsize):
+        return f"order id {order.order_id!r} is not a whole number"
+    return None
+
+
+def _quantity_fault(quantity: Any) -> str | None:
+    return None if is_whole(quantity, least=1) else f"quantity {quantity!r} is not a positive whole number"
 
 
 def _depth_fault(depth: Any) -> str | None:

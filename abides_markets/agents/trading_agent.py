@@ -416,7 +416,7 @@ class TradingAgent(FinancialAgent):
         if self.log_orders:
             self.logEvent("ORDER_REPLACED", old_order.to_dict())
         self.orders.pop(old_order.order_id, None)
-        if new_order.quantity > 0 and new_order.order_id in self.orders:
+        if new_order.order_id in self.orders and new_order.quantity > 0:
             self.orders[new_order.order_id] = new_order
         self.logEvent("HOLDINGS_UPDATED", dict(self.holdings))
 

@@ -214,7 +214,6 @@ def test_best_quotes_and_last_trade_are_logged_for_limit_orders() -> None:
         {"price": 2**63},
         {"price": None},
         {"side": True},
-        {"order_id": "A1"},
         {"side": Side.ASK, "price": 0, "is_price_to_comply": True},
         {"price": 2**63 - 1, "is_price_to_comply": True},
     ],

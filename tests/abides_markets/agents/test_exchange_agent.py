@@ -274,6 +274,9 @@ MALFORMED: list[tuple[Message, str]] = [
     (LimitOrderMsg(of(price=-1)), "limit price -1 is not"),
     (LimitOrderMsg(of(order_id=1)), "an order with its id rests already"),
     (MarketOrderMsg(MarketOrder(5, 0, X, 0, Side.BID)), "quantity 0 is not"),
+    (LimitOrderMsg(of(order_id="A1")), "order id 'A1' is not"),
+    (MarketOrderMsg(MarketOrder(5, 0, X, 1, Side.BID, [1])), "order id [1] is not"),  # type: ignore[arg-type]
+    (ReplaceOrderMsg(5, of(order_id=1), of(order_id=[1])), "order id [1] is not"),
     (CancelOrderMsg(of(6, order_id=2), None, None), "order 2 is that of agent 6"),
     (CancelOrderMsg(of(5, order_id=2), None, None), "order 2 is that of agent 6"),
     (CancelOrderMsg(of(order_id=[1]), None, None), "order id [1] is not"),
@@ -320,9 +323,9 @@ def test_a_malformed_request_warns_is_logged_and_changes_nothing(
     assert [reason in str(event) for _, name, event in bench.exchange.log if name == "REQUEST_REFUSED"] == [True]
     assert (len(bench.book.history), bench.book.get_l3_bid_data()) == (before, [(100, [10, 20])])
     assert [s.agent_id for s in bench.exchange.data_subscriptions[X]] == [8]
-    # A new order is answered, to whoever sent it; nothing else is.
+    # A new order is answered, to whoever sent it, if it can be named; nothing else is.
     order = getattr(message, "order", None)
-    if isinstance(message, LimitOrderMsg | MarketOrderMsg) and order is not None:
+    if isinstance(message, LimitOrderMsg | MarketOrderMsg) and order is not None and "order id" not in reason:
         [answer] = answers
         assert isinstance(answer, OrderCancelledMsg)
         assert str(answer.order) == str(order)
@@ -350,7 +353,7 @@ def test_rejections_are_told_with_the_switch(message: Message, reason: str) -> N
     changes = (CancelOrderMsg, PartialCancelOrderMsg, ModifyOrderMsg, ReplaceOrderMsg)
     named = [getattr(message, name, None) for name in ("new_order", "order", "old_order")]
     order = next(filter(None, named), None)
-    if not isinstance(message, changes) or order is None:
+    if not isinstance(message, changes) or order is None or "order id" in reason:
         assert not any(isinstance(answer, OrderRejectedMsg) for answer in answers)
         return
     [answer] = answers
