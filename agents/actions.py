@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from abc import abstractmethod
 from typing import Any
@@ -9,17 +10,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abides_markets.compiled import jit
+from abides_markets.compiled import layout
+from abides_markets.compiled.layout import VIEW_ASK_PRICE
+from abides_markets.compiled.layout import VIEW_ASK_SIZE
+from abides_markets.compiled.layout import VIEW_BID_PRICE
+from abides_markets.compiled.layout import VIEW_BID_SIZE
+from abides_markets.compiled.layout import VIEW_ELAPSED
+from abides_markets.compiled.layout import VIEW_FILLED
+from abides_markets.compiled.layout import VIEW_INTERVAL
+from abides_markets.compiled.layout import VIEW_LEFT
+from abides_markets.compiled.layout import VIEW_PARENT
+from abides_markets.compiled.layout import VIEW_RESTING
+from abides_markets.compiled.layout import VIEW_RESTING_PRICE
+from abides_markets.compiled.layout import VIEW_SIDE
+from abides_markets.compiled.layout import VIEW_WINDOW
 from agents.views import Rows
+from agents.views import words_of
 from configs.models import ActionConfig
 from configs.models import LotActions
 from configs.models import ParticipationActions
 from configs.models import PlacementActions
 
-DECISION = np.dtype([("market", np.int64), ("limit", np.int64), ("limit_price", np.int64), ("cancel", np.bool_)])
+compiled = jit.beside(__file__, layout.__file__)
+
+DECISION = np.dtype([("market", np.int64), ("limit", np.int64), ("limit_price", np.int64), ("cancel", np.int64)])
 """Child orders of one market: shares of a market order, shares and price (cents) of a limit order, whether resting
-orders are cancelled first."""
+orders are cancelled first (1 or 0)."""
 
 Ints = NDArray[np.int64]
+PLACEMENTS = ("hold", "behind", "at", "inside", "cross")
+"""Placements, from the one that trades least to the one that trades most."""
+_HOLD, _BEHIND, _, _INSIDE, _CROSS = range(5)
 
 
 class ActionSet(ABC):
@@ -65,18 +87,69 @@ def _even_target(rows: Rows, intervals: float) -> NDArray[np.float64]:
     return np.minimum(target, rows["parent"])
 
 
-def _market_orders(quantity: NDArray[Any], rows: Rows) -> NDArray[Any]:
-    orders = np.zeros(len(rows), dtype=DECISION)
-    orders["market"] = np.clip(quantity, 0, rows["left"])
-    orders["limit_price"] = -1
-    return orders
+@compiled
+def _send_market_orders(quantities: Ints, words: Ints, orders: Ints) -> None:
+    """Write market orders of quantities `(N,)`, as far as they are left, into words `(N, 4)` of `DECISION`."""
+    for i in range(len(quantities)):
+        orders[i, 0] = min(max(quantities[i], 0), words[i, VIEW_LEFT])
+        orders[i, 1] = 0
+        orders[i, 2] = -1
+        orders[i, 3] = 0
 
 
-def _others_best(rows: Rows, of: str) -> Ints:
-    """Best price of one side of the book without the own resting order, cents; −1 where there is none."""
-    price, size = rows[f"{of}_price"], rows[f"{of}_size"]
-    alone = (rows["resting"] > 0) & (price[:, 0] == rows["resting_price"]) & (size[:, 0] <= rows["resting"])
-    return np.where(alone, price[:, 1], price[:, 0])
+@compiled
+def _participate(
+    actions: Ints, words: Ints, multipliers: NDArray[np.float64], corridor: float, quantities: Ints
+) -> None:
+    """Write the shares of each market order: a multiple of the even rate, within the corridor if it is not negative."""
+    for i in range(len(actions)):
+        v = words[i]
+        parent = v[VIEW_PARENT]
+        quantity = np.rint(multipliers[actions[i]] * (parent * v[VIEW_INTERVAL] / v[VIEW_WINDOW]))
+        if corridor >= 0:
+            elapsed = min(1.0, (v[VIEW_ELAPSED] + v[VIEW_INTERVAL]) / v[VIEW_WINDOW])
+            low = elapsed - min(corridor, 1 - elapsed)
+            high = min(1.0, elapsed + corridor)
+            floor = math.ceil(low * parent - 1e-9) - v[VIEW_FILLED]
+            ceiling = math.floor(high * parent + 1e-9) - v[VIEW_FILLED]
+            quantity = min(max(quantity, floor), max(floor, ceiling))
+        quantities[i] = np.int64(quantity)
+
+
+@compiled
+def _others_best(v: Ints, price: int, size: int) -> int:
+    """Return the best price of one side of the book without the own resting order, cents; −1 where there is none."""
+    alone = v[VIEW_RESTING] > 0 and v[price] == v[VIEW_RESTING_PRICE] and v[size] <= v[VIEW_RESTING]
+    return v[price + 1] if alone else v[price]
+
+
+@compiled
+def _place(actions: Ints, words: Ints, placements: Ints, slices: float, orders: Ints) -> None:
+    """Write the child orders `(N, 4)` of each placement."""
+    for i in range(len(actions)):
+        v = words[i]
+        placement = placements[actions[i]]
+        side = v[VIEW_SIDE]
+        bid = _others_best(v, VIEW_BID_PRICE, VIEW_BID_SIZE)
+        ask = _others_best(v, VIEW_ASK_PRICE, VIEW_ASK_SIZE)
+        target = v[VIEW_PARENT] * (v[VIEW_ELAPSED] + slices * v[VIEW_INTERVAL]) / v[VIEW_WINDOW]
+        due = np.int64(np.rint(min(target, v[VIEW_PARENT]))) - v[VIEW_FILLED]
+        due = min(max(due, 0), v[VIEW_LEFT])
+        own, opposite = (bid, ask) if side > 0 else (ask, bid)
+        price = own if own >= 0 else opposite - side  # an empty own side: one tick from the opposite best
+        if placement == _BEHIND:
+            price -= side
+        elif placement == _INSIDE and (opposite < 0 or side * (price + side - opposite) < 0):
+            price += side
+        quotes = placement not in (_HOLD, _CROSS) and (own >= 0 or opposite >= 0) and price > 0
+        keeps = quotes and v[VIEW_RESTING] > 0 and v[VIEW_RESTING_PRICE] == price
+        limit = 0
+        if quotes:
+            limit = max(due - v[VIEW_RESTING], 0) if keeps else due
+        orders[i, 0] = due if placement == _CROSS else 0
+        orders[i, 1] = limit
+        orders[i, 2] = price if limit > 0 else -1
+        orders[i, 3] = ((quotes and not keeps) or placement == _CROSS) and v[VIEW_RESTING] > 0
 
 
 class Lots(ActionSet):
@@ -90,7 +163,9 @@ class Lots(ActionSet):
 
     def decode(self, actions: Ints, rows: Rows) -> NDArray[Any]:
         """Return market orders of `action` lots."""
-        return _market_orders(actions * self._lot, rows)
+        orders = np.empty(len(rows), dtype=DECISION)
+        _send_market_orders(actions * self._lot, words_of(rows), words_of(orders))
+        return orders
 
     def twap_action(self, rows: Rows) -> Ints:
         """Return the lots that bring the filled quantity closest to the even schedule."""
@@ -107,7 +182,7 @@ class Participation(ActionSet):
 
     def __init__(self, config: ParticipationActions) -> None:
         self._multipliers = np.array(config.multipliers, dtype=np.float64)
-        self._corridor = config.corridor
+        self._corridor = config.corridor if config.corridor is not None else -1.0
         self.n = len(self._multipliers)
         self.idle_action = int(self._multipliers.argmin())
         self.fastest_action = int(self._multipliers.argmax())
@@ -118,16 +193,11 @@ class Participation(ActionSet):
         With a corridor c the executed fraction after the order lies between t − min(c, 1 − t) and min(1, t + c), t
         being the elapsed fraction at the end of the interval: at the end of the window it is 1.
         """
-        slice_shares = rows["parent"] * rows["interval"] / rows["window"]
-        quantity = np.rint(self._multipliers[actions] * slice_shares)
-        if self._corridor is not None:
-            elapsed = np.minimum(1.0, (rows["elapsed"] + rows["interval"]) / rows["window"])
-            low = elapsed - np.minimum(self._corridor, 1 - elapsed)
-            high = np.minimum(1.0, elapsed + self._corridor)
-            floor = np.ceil(low * rows["parent"] - 1e-9) - rows["filled"]
-            ceiling = np.floor(high * rows["parent"] + 1e-9) - rows["filled"]
-            quantity = np.clip(quantity, floor, np.maximum(floor, ceiling))
-        return _market_orders(quantity, rows)
+        words, quantities = words_of(rows), np.empty(len(rows), dtype=np.int64)
+        orders = np.empty(len(rows), dtype=DECISION)
+        _participate(actions, words, self._multipliers, self._corridor, quantities)
+        _send_market_orders(quantities, words, words_of(orders))
+        return orders
 
     def twap_action(self, rows: Rows) -> Ints:
         """Return the multiple closest to 1."""
@@ -142,13 +212,11 @@ class Placement(ActionSet):
     """One limit order at, inside or behind the touch, or a market order, for what the even schedule has due."""
 
     def __init__(self, config: PlacementActions) -> None:
-        self._placements = np.array(config.placements)
-        self._slices = config.slices
+        self._placements = np.array([PLACEMENTS.index(name) for name in config.placements])
+        self._slices = float(config.slices)
         self.n = len(self._placements)
-        rank = {"hold": 0, "behind": 1, "at": 2, "inside": 3, "cross": 4}
-        ranks = [rank[name] for name in config.placements]
-        self.idle_action = int(np.argmin(ranks))
-        self.fastest_action = int(np.argmax(ranks))
+        self.idle_action = int(self._placements.argmin())
+        self.fastest_action = int(self._placements.argmax())
 
     def decode(self, actions: Ints, rows: Rows) -> NDArray[Any]:
         """Return the child orders of the chosen placements.
@@ -157,26 +225,8 @@ class Placement(ActionSet):
         is already at the wanted price keeps its place in the queue and is only added to. The touch is that of others:
         a resting order that is alone at the best price is left out, lest it be placed inside or behind itself.
         """
-        placement = self._placements[actions]
-        side, bid, ask = rows["side"], _others_best(rows, "bid"), _others_best(rows, "ask")
-        due = np.clip(np.rint(_even_target(rows, self._slices)) - rows["filled"], 0, rows["left"]).astype(np.int64)
-        own, opposite = np.where(side > 0, bid, ask), np.where(side > 0, ask, bid)
-        touch = np.where(own >= 0, own, opposite - side)  # an empty own side: one tick from the opposite best
-        inside = touch + side
-        crosses = (opposite >= 0) & (side * (inside - opposite) >= 0)
-        price = np.select(
-            [placement == "behind", placement == "inside"],
-            [touch - side, np.where(crosses, touch, inside)],
-            default=touch,
-        )
-        quotes = np.isin(placement, ("behind", "at", "inside")) & ((own >= 0) | (opposite >= 0)) & (price > 0)
-        crossing = placement == "cross"
-        keeps = quotes & (rows["resting"] > 0) & (rows["resting_price"] == price)
-        orders = np.zeros(len(rows), dtype=DECISION)
-        orders["market"] = np.where(crossing, due, 0)
-        orders["limit"] = np.where(quotes, np.where(keeps, np.maximum(due - rows["resting"], 0), due), 0)
-        orders["limit_price"] = np.where(orders["limit"] > 0, price, -1)
-        orders["cancel"] = ((quotes & ~keeps) | crossing) & (rows["resting"] > 0)
+        orders = np.empty(len(rows), dtype=DECISION)
+        _place(actions, words_of(rows), self._placements, self._slices, words_of(orders))
         return orders
 
     def twap_action(self, rows: Rows) -> Ints:
@@ -185,4 +235,4 @@ class Placement(ActionSet):
 
     def labels(self) -> list[str]:
         """Return the placement of each action."""
-        return [str(name) for name in self._placements]
+        return [PLACEMENTS[placement] for placement in self._placements]

@@ -6,6 +6,7 @@ has the same meaning for both when the market is mirrored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +15,131 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abides_markets.compiled import jit
+from abides_markets.compiled import layout
+from abides_markets.compiled.layout import VIEW_ARRIVAL2
+from abides_markets.compiled.layout import VIEW_ASK_PRICE
+from abides_markets.compiled.layout import VIEW_ASK_SIZE
+from abides_markets.compiled.layout import VIEW_ASK_TOTAL
+from abides_markets.compiled.layout import VIEW_BID_PRICE
+from abides_markets.compiled.layout import VIEW_BID_SIZE
+from abides_markets.compiled.layout import VIEW_BID_TOTAL
+from abides_markets.compiled.layout import VIEW_ELAPSED
+from abides_markets.compiled.layout import VIEW_FILLED
+from abides_markets.compiled.layout import VIEW_INTERVAL
+from abides_markets.compiled.layout import VIEW_LAST_TRADE
+from abides_markets.compiled.layout import VIEW_LEFT
+from abides_markets.compiled.layout import VIEW_MID2
+from abides_markets.compiled.layout import VIEW_MID2_PAST
+from abides_markets.compiled.layout import VIEW_PARENT
+from abides_markets.compiled.layout import VIEW_RESTING
+from abides_markets.compiled.layout import VIEW_RESTING_PRICE
+from abides_markets.compiled.layout import VIEW_SIDE
+from abides_markets.compiled.layout import VIEW_WINDOW
+from agents.views import LEVELS
 from agents.views import PAST_MIDS
 from agents.views import Rows
+from agents.views import words_of
 from configs import ConfigError
 
+compiled = jit.beside(__file__, layout.__file__)
 Floats = NDArray[np.float32]
-SECOND = 1_000_000_000
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 DEPTH_SCALE = 5.0
 """Depths are log10(1 + shares) / 5: 100 shares are 0.4, 100 000 shares 1."""
+
+
+(
+    _INVENTORY,
+    _TIME,
+    _SCHEDULE_DEVIATION,
+    _IMBALANCE,
+    _DEPTH,
+    _SPREAD,
+    _BEST,
+    _RETURN,
+    _DIRECTION,
+    _RESTING,
+    _RESTING_DISTANCE,
+    _OWN_FORMULA,
+) = range(12)
+_OWN, _OPPOSITE, _ALL = 0, 10, 9
+"""Added to make one number of a side and a count of levels."""
+
+
+@compiled
+def _shares(v: Ints, sizes: int, levels: int) -> int:
+    total = 0
+    for level in range(levels):
+        total += v[sizes + level]
+    return total
+
+
+@compiled
+def _value(kind: int, which: int, v: Ints) -> float:
+    """Return a feature of one raw view `v`, words of `VIEW`."""
+    side = v[VIEW_SIDE]
+    own_is_bid = (side > 0) == (which < _OPPOSITE)
+    bid, ask = v[VIEW_BID_PRICE], v[VIEW_ASK_PRICE]
+    if kind == _INVENTORY:
+        return v[VIEW_LEFT] / v[VIEW_PARENT]
+    if kind == _TIME:
+        return v[VIEW_ELAPSED] / v[VIEW_WINDOW]
+    if kind == _SCHEDULE_DEVIATION:
+        return v[VIEW_FILLED] / v[VIEW_PARENT] - v[VIEW_ELAPSED] / v[VIEW_WINDOW]
+    if kind == _IMBALANCE:
+        bids, asks = _shares(v, VIEW_BID_SIZE, which), _shares(v, VIEW_ASK_SIZE, which)
+        return side * (bids - asks) / max(bids + asks, 1)
+    if kind == _DEPTH:
+        levels = which % _OPPOSITE
+        if levels == _ALL:
+            shares = v[VIEW_BID_TOTAL] if own_is_bid else v[VIEW_ASK_TOTAL]
+        else:
+            shares = _shares(v, VIEW_BID_SIZE if own_is_bid else VIEW_ASK_SIZE, levels)
+        return math.log10(1 + shares) / DEPTH_SCALE
+    if kind == _SPREAD:
+        return 10.0 if bid < 0 or ask < 0 else (ask - bid) / 10
+    if kind == _BEST:
+        price = bid if own_is_bid else ask
+        return 0.0 if price < 0 else side * (2 * price - v[VIEW_ARRIVAL2]) / v[VIEW_ARRIVAL2] * 1e4
+    if kind == _RETURN:
+        return side * (v[VIEW_MID2] - v[VIEW_MID2_PAST + which - 1]) / v[VIEW_ARRIVAL2] * 1e4
+    if kind == _DIRECTION:
+        return side * (v[VIEW_MID2] / 2 - v[VIEW_LAST_TRADE])
+    if kind == _RESTING:
+        return v[VIEW_RESTING] / (v[VIEW_PARENT] * v[VIEW_INTERVAL] / v[VIEW_WINDOW])
+    # _RESTING_DISTANCE
+    own_best = bid if side > 0 else ask
+    if v[VIEW_RESTING_PRICE] < 0 or own_best < 0:
+        return 0.0
+    return float(side * (own_best - v[VIEW_RESTING_PRICE]))
+
+
+@compiled
+def _fill_in(words: Ints, kinds: Ints, which: Ints, values: NDArray[np.float64]) -> None:
+    """Write the features `(N, F)` of raw views `(N, VIEW_WORDS)`; columns of somebody's own are left as they are."""
+    for i in range(words.shape[0]):
+        for j in range(len(kinds)):
+            if kinds[j] != _OWN_FORMULA:
+                values[i, j] = _value(kinds[j], which[j], words[i])
+
+
+@compiled
+def _remember(
+    values: NDArray[np.float64], low: Floats, high: Floats, memory: Floats, fresh: Bools, marked: Bools
+) -> None:
+    """Cut values to their ranges and put them at the end of each marked market's memory `(N, history, F)`."""
+    history = memory.shape[1]
+    for i in range(values.shape[0]):
+        if not marked[i]:
+            continue
+        for j in range(values.shape[1]):
+            now = min(max(np.float32(values[i, j]), low[j]), high[j])
+            for age in range(history - 1):
+                memory[i, age, j] = now if fresh[i] else memory[i, age + 1, j]
+            memory[i, history - 1, j] = now
+        fresh[i] = False
 
 
 @dataclass(frozen=True)
@@ -32,125 +150,68 @@ class Feature:
         formula: How it is computed, with its unit.
         low: Least value; smaller ones are cut.
         high: Largest value; larger ones are cut.
-        compute: From rows `(N,)` to values `(N,)`.
+        kind: Which formula of `_value`; a feature of your own has `compute` instead.
+        which: What it is about: levels, decisions, a side.
+        compute: From rows `(N,)` of `VIEW` to values `(N,)`.
     """
 
     formula: str
     low: float
     high: float
-    compute: Callable[[Rows], NDArray[Any]]
-
-
-def _imbalance(levels: int) -> Callable[[Rows], NDArray[Any]]:
-    def compute(rows: Rows) -> NDArray[Any]:
-        bids = rows["bid_size"][:, :levels].sum(axis=1)
-        asks = rows["ask_size"][:, :levels].sum(axis=1)
-        return rows["side"] * (bids - asks) / np.maximum(bids + asks, 1)
-
-    return compute
-
-
-def _depth(own: bool, levels: int | None) -> Callable[[Rows], NDArray[Any]]:
-    def compute(rows: Rows) -> NDArray[Any]:
-        if levels is None:
-            bids, asks = rows["bid_total"], rows["ask_total"]
-        else:
-            bids, asks = rows["bid_size"][:, :levels].sum(axis=1), rows["ask_size"][:, :levels].sum(axis=1)
-        shares = np.where((rows["side"] > 0) == own, bids, asks)
-        return np.log10(1 + shares) / DEPTH_SCALE
-
-    return compute
-
-
-def _spread(rows: Rows) -> NDArray[Any]:
-    bid, ask = rows["bid_price"][:, 0], rows["ask_price"][:, 0]
-    return np.where((bid < 0) | (ask < 0), 100.0, ask - bid) / 10
-
-
-def _against_arrival(own: bool) -> Callable[[Rows], NDArray[Any]]:
-    def compute(rows: Rows) -> NDArray[Any]:
-        price = np.where((rows["side"] > 0) == own, rows["bid_price"][:, 0], rows["ask_price"][:, 0])
-        away = rows["side"] * (2 * price - rows["arrival2"]) / rows["arrival2"] * 1e4
-        return np.where(price < 0, 0.0, away)
-
-    return compute
-
-
-def _return(decisions: int) -> Callable[[Rows], NDArray[Any]]:
-    def compute(rows: Rows) -> NDArray[Any]:
-        return rows["side"] * (rows["mid2"] - rows["mid2_past"][:, decisions - 1]) / rows["arrival2"] * 1e4
-
-    return compute
-
-
-def _direction(rows: Rows) -> NDArray[Any]:
-    return rows["side"] * (rows["mid2"] / 2 - rows["last_trade"])
-
-
-def _slice(rows: Rows) -> NDArray[Any]:
-    return rows["parent"] * rows["interval"] / rows["window"]
-
-
-def _resting_distance(rows: Rows) -> NDArray[Any]:
-    own_best = np.where(rows["side"] > 0, rows["bid_price"][:, 0], rows["ask_price"][:, 0])
-    known = (rows["resting_price"] >= 0) & (own_best >= 0)
-    return np.where(known, rows["side"] * (own_best - rows["resting_price"]), 0.0)
+    kind: int = _OWN_FORMULA
+    which: int = 0
+    compute: Callable[[Rows], NDArray[Any]] | None = None
 
 
 FEATURES: dict[str, Feature] = {
-    "inventory": Feature("left / parent", 0, 1, lambda r: r["left"] / r["parent"]),
-    "time": Feature("elapsed / window", 0, 1, lambda r: r["elapsed"] / r["window"]),
-    "schedule_deviation": Feature(
-        "filled / parent − elapsed / window", -1, 1, lambda r: r["filled"] / r["parent"] - r["elapsed"] / r["window"]
-    ),
+    "inventory": Feature("left / parent", 0, 1, _INVENTORY),
+    "time": Feature("elapsed / window", 0, 1, _TIME),
+    "schedule_deviation": Feature("filled / parent − elapsed / window", -1, 1, _SCHEDULE_DEVIATION),
     **{
         f"imbalance_{n}": Feature(
             f"side · (bid − ask) / (bid + ask) shares of the {n} best levels; 0 if there are none",
             -1,
             1,
-            _imbalance(n),
+            _IMBALANCE,
+            n,
         )
-        for n in range(1, 6)
+        for n in range(1, LEVELS + 1)
     },
     **{
         f"{whose}_depth_{name}": Feature(
-            f"log10(1 + shares of {what} on the {whose} side of the parent order) / 5",
-            0,
-            2,
-            _depth(whose == "own", levels),
+            f"log10(1 + shares of {what} on the {whose} side of the parent order) / 5", 0, 2, _DEPTH, side + levels
         )
-        for whose in ("own", "opposite")
+        for whose, side in (("own", _OWN), ("opposite", _OPPOSITE))
         for name, what, levels in (
             ("1", "the best level", 1),
             ("5", "the five best levels", 5),
-            ("total", "all visible levels", None),
+            ("total", "all visible levels", _ALL),
         )
     },
-    "spread": Feature("(best ask − best bid) / 10 cents; 10 if a side is empty", 0, 10, _spread),
+    "spread": Feature("(best ask − best bid) / 10 cents; 10 if a side is empty", 0, 10, _SPREAD),
     **{
         f"{whose}_best": Feature(
             f"side · (best price of the {whose} side − arrival) / arrival, basis points; 0 if there is none",
             -50,
             50,
-            _against_arrival(whose == "own"),
+            _BEST,
+            side,
         )
-        for whose in ("own", "opposite")
+        for whose, side in (("own", _OWN), ("opposite", _OPPOSITE))
     },
     **{
         f"return_{n}": Feature(
-            f"side · (mid − mid {n} decision{'s' if n > 1 else ''} ago) / arrival, basis points", -50, 50, _return(n)
+            f"side · (mid − mid {n} decision{'s' if n > 1 else ''} ago) / arrival, basis points", -50, 50, _RETURN, n
         )
         for n in range(1, PAST_MIDS + 1)
     },
-    "direction": Feature("side · (mid − last trade), cents", -20, 20, _direction),
-    "resting": Feature(
-        "own resting shares / shares of an even schedule in one interval", 0, 10, lambda r: r["resting"] / _slice(r)
-    ),
+    "direction": Feature("side · (mid − last trade), cents", -20, 20, _DIRECTION),
+    "resting": Feature("own resting shares / shares of an even schedule in one interval", 0, 10, _RESTING),
     "resting_distance": Feature(
-        "side · (own side's best − own resting price), cents; 0 without a resting order", -20, 20, _resting_distance
+        "side · (own side's best − own resting price), cents; 0 without a resting order", -20, 20, _RESTING_DISTANCE
     ),
 }
-"""Every feature by name."""
+"""Every feature by name; add your own, with a `compute`."""
 
 
 class Observer:
@@ -175,10 +236,15 @@ class Observer:
             if name not in FEATURES:
                 raise ConfigError(f"unknown feature {name!r}; allowed: {', '.join(FEATURES)}")
         self._features = [FEATURES[name] for name in features]
+        self._kinds = np.array([feature.kind for feature in self._features])
+        self._which = np.array([feature.which for feature in self._features])
+        self._own = [(column, f.compute) for column, f in enumerate(self._features) if f.compute is not None]
+        self._values = np.zeros((markets, len(features)))
         self._low = np.array([feature.low for feature in self._features], dtype=np.float32)
         self._high = np.array([feature.high for feature in self._features], dtype=np.float32)
         self._memory = np.zeros((markets, history, len(features)), dtype=np.float32)
         self._fresh = np.ones(markets, dtype=bool)
+        self._all = np.ones(markets, dtype=bool)
         self.low = np.tile(self._low, history)
         self.high = np.tile(self._high, history)
         self.names = [name + (f"@-{age}" if age else "") for age in reversed(range(history)) for name in features]
@@ -187,13 +253,14 @@ class Observer:
         """Forget the past of the marked markets, by default of all."""
         self._fresh[... if markets is None else markets] = True
 
-    def observe(self, rows: Rows) -> Floats:
-        """Return the observations `(N, F · history)` of rows `(N,)`, cut to their ranges, and remember them."""
-        now = np.stack([feature.compute(rows) for feature in self._features], axis=1).astype(np.float32)
-        np.clip(now, self._low, self._high, out=now)
-        self._memory[:, :-1] = self._memory[:, 1:]
-        self._memory[:, -1] = now
-        if self._fresh.any():
-            self._memory[self._fresh] = now[self._fresh, None, :]
-            self._fresh[:] = False
+    def observe(self, rows: Rows, markets: NDArray[np.bool_] | None = None) -> Floats:
+        """Return the observations `(N, F · history)` of rows `(N,)`, cut to their ranges, and remember them.
+
+        With `markets` `(N,)`, only the rows of the marked ones are looked at; the others' last observation is returned.
+        """
+        _fill_in(words_of(rows), self._kinds, self._which, self._values)
+        for column, compute in self._own:
+            self._values[:, column] = compute(rows)
+        marked = self._all if markets is None else markets
+        _remember(self._values, self._low, self._high, self._memory, self._fresh, marked)
         return self._memory.reshape(len(rows), -1).copy()

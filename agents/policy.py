@@ -27,7 +27,7 @@ def decision_of(actions: ActionSet, action: int, rows: Rows) -> Decision:
         rows: The raw view, shape `(1,)`.
     """
     market, limit, limit_price, cancel = actions.decode(np.array([action]), rows)[0].item()
-    return Decision(market, limit, limit_price, cancel, action)
+    return Decision(market, limit, limit_price, bool(cancel), action)
 
 
 class PolicyAgent(ExecutionAgent):

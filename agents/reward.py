@@ -11,19 +11,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abides_markets.compiled import jit
+from abides_markets.compiled import layout
+from abides_markets.compiled.layout import VIEW_ARRIVAL2
+from abides_markets.compiled.layout import VIEW_ASK_PRICE
+from abides_markets.compiled.layout import VIEW_BID_PRICE
+from abides_markets.compiled.layout import VIEW_SIDE
 from agents.views import Fill
 from agents.views import Rows
+from agents.views import words_of
 from configs.models import RewardConfig
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+compiled = jit.beside(__file__, layout.__file__)
+DEPTHS = ("ticks_walked", "shares_beyond_touch", "shares")
+_TICKS_WALKED, _, _SHARES = range(3)
 
 FILL = np.dtype([("market", np.int64), ("price", np.int64), ("quantity", np.int64)])
 """An execution: index of its market (row), price in cents, shares."""
-
-Floats = NDArray[np.float64]
 
 
 def fill_rows(fills: Sequence[Fill], market: int = 0) -> NDArray[Any]:
     """Return executions of one market as rows of `FILL`."""
     return np.array([(market, fill.price, fill.quantity) for fill in fills], dtype=FILL)
+
+
+@compiled
+def _add_gains(fills: Ints, words: Ints, gains: Floats) -> None:
+    """Write q·s·(arrival − price), summed over the fills `(F, 3)` of each market, into `gains` `(N,)`."""
+    gains[:] = 0.0
+    for fill in range(len(fills)):
+        v = words[fills[fill, 0]]
+        gains[fills[fill, 0]] += fills[fill, 2] * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] / 2 - fills[fill, 1])
+
+
+@compiled
+def _add_depths(fills: Ints, words: Ints, kind: int, depths: Floats) -> None:
+    """Write the depth that the fills `(F, 3)` of each market consumed into `depths` `(N,)`."""
+    depths[:] = 0.0
+    for fill in range(len(fills)):
+        v = words[fills[fill, 0]]
+        best = v[VIEW_ASK_PRICE] if v[VIEW_SIDE] > 0 else v[VIEW_BID_PRICE]
+        beyond = max(v[VIEW_SIDE] * (fills[fill, 1] - best), 0) if best >= 0 else 0
+        if kind == _TICKS_WALKED:
+            depths[fills[fill, 0]] += beyond
+        elif kind == _SHARES or beyond > 0:
+            depths[fills[fill, 0]] += fills[fill, 2]
 
 
 class Reward:
@@ -32,12 +66,17 @@ class Reward:
     def __init__(self, config: RewardConfig) -> None:
         self._config = config
         self._unit = 1.0 if config.price_unit == "cents" else 0.01
+        self._kind = DEPTHS.index(config.depth)
+
+    def gain(self, fills: NDArray[Any], rows: Rows) -> Floats:
+        """Return Σ q·s·(arrival − price) over the fills of each market `(N,)`, cents; s is +1 to buy, −1 to sell."""
+        gains = np.empty(len(rows))
+        _add_gains(words_of(fills), words_of(rows), gains)
+        return gains
 
     def implementation_shortfall(self, fills: NDArray[Any], rows: Rows) -> Floats:
-        """Return Σ q·s·(arrival − price) / Q over the fills of each market `(N,)`, s being +1 to buy, −1 to sell."""
-        of = fills["market"]
-        gain = fills["quantity"] * rows["side"][of] * (rows["arrival2"][of] / 2 - fills["price"])
-        return self._unit * self._per_market(of, gain, rows) / rows["parent"]
+        """Return Σ q·s·(arrival − price) / Q over the fills of each market `(N,)`, in the unit of the reward."""
+        return self._unit * self.gain(fills, rows) / rows["parent"]
 
     def depth_consumed(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return d_t of each market `(N,)`, measured against the best opposite price of the decision's view.
@@ -45,14 +84,9 @@ class Reward:
         `ticks_walked`: Σ over fills of the ticks beyond that price. `shares_beyond_touch`: shares taken at prices
         beyond it. `shares`: all shares filled.
         """
-        of = fills["market"]
-        if self._config.depth == "shares":
-            return self._per_market(of, fills["quantity"], rows)
-        side = rows["side"][of]
-        best = np.where(side > 0, rows["ask_price"][of, 0], rows["bid_price"][of, 0])
-        beyond = np.where(best >= 0, np.maximum(side * (fills["price"] - best), 0), 0)
-        weight = beyond if self._config.depth == "ticks_walked" else np.where(beyond > 0, fills["quantity"], 0)
-        return self._per_market(of, weight, rows)
+        depths = np.empty(len(rows))
+        _add_depths(words_of(fills), words_of(rows), self._kind, depths)
+        return depths
 
     def impact_penalty(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return α·d_t / Q of each market `(N,)`."""
@@ -61,10 +95,3 @@ class Reward:
     def completion_penalty(self, left: NDArray[Any], rows: Rows) -> Floats:
         """Return β·left / Q of each market `(N,)`, for shares left at the end of the window."""
         return self._config.beta * left / rows["parent"]
-
-    @staticmethod
-    def _per_market(of: NDArray[Any], values: NDArray[Any], rows: Rows) -> Floats:
-        """Sum values `(F,)` of fills over the markets `(N,)` that they belong to."""
-        sums = np.zeros(len(rows))
-        np.add.at(sums, of, values)
-        return sums

@@ -13,9 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = 5
+from abides_markets.compiled.layout import VIEW_LEVELS
+from abides_markets.compiled.layout import VIEW_PAST
+
+LEVELS = VIEW_LEVELS
 """Price levels a side in a row."""
-PAST_MIDS = 3
+PAST_MIDS = VIEW_PAST
 """Mids of earlier decisions in a row."""
 
 VIEW = np.dtype(
@@ -46,6 +49,16 @@ VIEW = np.dtype(
 
 Rows = NDArray[Any]
 Level = tuple[int, int]
+
+
+def words_of(rows: Rows) -> NDArray[np.int64]:
+    """Return rows `(N,)` of whole-number fields as words `(N, fields)`, for compiled code; the memory is shared."""
+    return rows.view(np.int64).reshape(len(rows), rows.dtype.itemsize // 8)
+
+
+def copy_of(rows: Rows) -> Rows:
+    """Return a copy of rows of `VIEW`; NumPy's own goes through them field by field."""
+    return words_of(rows).copy().view(VIEW)[:, 0]
 
 
 class Fill(NamedTuple):

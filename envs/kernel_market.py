@@ -1,8 +1,8 @@
-"""The execution market, stepped from decision to decision."""
+"""The execution market on the reference engine, stepped from decision to decision."""
 
 from __future__ import annotations
 
-from abides_core.engines import AUTO
+from abides_core.engines import REFERENCE
 from abides_core.streams import random_state
 from abides_gym.simulation import SteppedSimulation
 from agents.execution_agent import Decision
@@ -20,7 +20,6 @@ class KernelMarket:
 
     Args:
         experiment: The experiment.
-        engine: As for `abides.run`: all engines give the same tape.
 
     Attributes:
         finished: Whether the parent order has come to its end.
@@ -28,9 +27,8 @@ class KernelMarket:
         simulation: The simulation in progress.
     """
 
-    def __init__(self, experiment: Experiment, engine: str = AUTO) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._engine = engine
         self.finished = False
         self.agent: GymExecutionAgent | None = None
         self.simulation: SteppedSimulation | None = None
@@ -52,7 +50,7 @@ class KernelMarket:
             random_state=random_state(0),
         )
         add_execution_agent(config, self.agent)
-        self.simulation = SteppedSimulation(config, engine=self._engine)
+        self.simulation = SteppedSimulation(config, engine=REFERENCE)
         return self._take(self.simulation.start())
 
     def step(self, decision: Decision) -> View:

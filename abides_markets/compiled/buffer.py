@@ -21,6 +21,7 @@ GROWING = (
     (at.HISTORY, at.HISTORY_ROWS, at.HISTORY_WORDS, 1, None),
     (at.QUOTES, at.QUOTE_ROWS, at.QUOTE_WORDS, 1, None),
     (at.SNAPSHOTS, at.SNAPSHOT_ROWS, at.SNAPSHOT_WORDS, 1, None),
+    (at.FILLS, at.FILL_ROWS, at.FILL_WORDS, 1, None),
 )
 FIRST_ROWS = {
     at.HEAP: 4096,
@@ -31,6 +32,7 @@ FIRST_ROWS = {
     at.HISTORY: 8192,
     at.QUOTES: 8192,
     at.SNAPSHOTS: 1024,
+    at.FILLS: 16,
 }
 
 
@@ -72,16 +74,26 @@ def _add_free_rows(buffer: Buffer, offset: int, words: int, free: tuple[int, int
 
 
 def grown(buffer: Buffer) -> Buffer:
-    """Return a copy of a market's buffer with more room: every table that is more than half full is twice as long.
+    """Return a copy of a market's buffer with more room, of `grown_rows`."""
+    return resized(buffer, grown_rows(buffer))
+
+
+def grown_rows(buffer: Buffer) -> dict[int, int]:
+    """Return the rows of each table when every one that is more than half full is made twice as long.
 
     If there is none, the shortest tables are: whoever calls this until there is room gets there, and no table becomes
     much longer than it must because another one is full.
     """
-    fixed = int(buffer[at.FIXED_END])
     rows = {offset: int(buffer[total]) for offset, total, *_ in GROWING}
     full = [offset for offset in rows if 2 * _used(buffer, offset) > rows[offset]]
     for offset in full or [offset for offset in rows if rows[offset] == min(rows.values())]:
         rows[offset] *= 2
+    return rows
+
+
+def resized(buffer: Buffer, rows: dict[int, int]) -> Buffer:
+    """Return a copy of a market's buffer whose tables have so many rows, none fewer than before."""
+    fixed = int(buffer[at.FIXED_END])
     larger = with_tables(buffer[:fixed], rows)
     for offset, total, words, copies, free in GROWING:
         old = int(buffer[total])
@@ -102,6 +114,7 @@ def _used(buffer: Buffer, offset: int) -> int:
         at.HISTORY: at.HISTORY_COUNT,
         at.QUOTES: at.QUOTE_COUNT,
         at.SNAPSHOTS: at.SNAPSHOT_USED,
+        at.FILLS: at.FILL_COUNT,
     }
     if offset in counts:
         return int(buffer[counts[offset]])

@@ -9,6 +9,7 @@ from abides_markets.compiled.book import handle_market_order
 from abides_markets.compiled.book import note_quotes
 from abides_markets.compiled.book import take_snapshot
 from abides_markets.compiled.book import volume_since
+from abides_markets.compiled.execution import put_book
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
 from abides_markets.compiled.queue import agent_row
@@ -48,8 +49,11 @@ def handle(b, f, sender, e):
         _reply(b, sender, MARKET_CLOSED, 0, 0, 0, 0)
         return
     if kind == QUERY_SPREAD:
-        if b[agent_row(b, sender) + A_KIND] == PYTHON:
+        asker = b[agent_row(b, sender) + A_KIND]
+        if asker == PYTHON:
             _show_book(b, sender, b[e + DATA], closed)
+        elif asker == EXECUTION:
+            _show_best_levels(b, sender, closed)
         else:
             _reply(b, sender, SPREAD, best(b, BID)[0], best(b, ASK)[0], b[LAST_TRADE], 1 if closed else 0)
     elif kind == QUERY_VOLUME:
@@ -132,4 +136,16 @@ def _show_book(b, agent, depth, closed):
     b[e + DATA + 1] = b[LAST_TRADE]
     b[e + DATA + 4] = 1 if closed else 0
     b[e + DATA + 5] = depth
+    send(b, 0, agent, e, new_message_id(b), 0)
+
+
+@compiled
+def _show_best_levels(b, agent, closed):
+    """Send the execution slot the best levels of both sides and all visible shares, in events chained to the reply."""
+    e = new_event(b, SPREAD)
+    b[e + DATA] = best(b, BID)[0]
+    b[e + DATA + 1] = best(b, ASK)[0]
+    b[e + DATA + 2] = b[LAST_TRADE]
+    b[e + DATA + 3] = 1 if closed else 0
+    put_book(b, e)
     send(b, 0, agent, e, new_message_id(b), 0)

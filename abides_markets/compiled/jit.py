@@ -13,6 +13,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,30 @@ from numba.core.caching import UserProvidedCacheLocator
 
 config: Any = numba.config
 SOURCES = Path(__file__).parent
-NOT_COMPILED = ("__init__", "buffer", "engine", "kernel", "random_states", "results", "translate", "warm")
+NOT_COMPILED = (
+    "__init__",
+    "buffer",
+    "engine",
+    "kernel",
+    "random_states",
+    "results",
+    "slot",
+    "stack",
+    "translate",
+    "warm",
+)
 """Modules of this package without compiled functions and without constants that those use."""
 
 
-def cache_folder(sources: Path = SOURCES) -> Path:
+def engine_sources(folder: Path = SOURCES) -> list[Path]:
+    """Return the files of the engine that its compiled code depends on."""
+    return [path for path in folder.glob("*.py") if path.stem not in NOT_COMPILED]
+
+
+def cache_folder(sources: Iterable[Path]) -> Path:
     """Return the folder of the compiled code of exactly these sources on this machine."""
     digest = hashlib.sha256()
-    for source in sorted(path for path in sources.glob("*.py") if path.stem not in NOT_COMPILED):
+    for source in sorted(sources):
         digest.update(source.name.encode())
         digest.update(source.read_bytes())
     versions = (platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__)
@@ -51,23 +68,41 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-CACHE = _writable(cache_folder())
-
-
 class SharedLocator(UserProvidedCacheLocator):
-    """Keeps compiled code in `CACHE` itself, and not in a folder of it named by where the sources lie."""
+    """Keeps compiled code in the folder that is set when a function is declared, not in one named by its source's."""
 
-    def get_cache_path(self) -> str:
-        """Return the folder."""
-        return str(CACHE)
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        self._cache_path = config.CACHE_DIR
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function on its first call, or take it from the cache."""
-    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
-    config.CACHE_DIR = str(CACHE)
-    config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SharedLocator.__name__}"
-    try:
-        return numba.njit(function, cache=True, error_model="numpy", boundscheck=False)
-    finally:
-        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
+def compiler(folder: Path) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator that compiles a function on its first call, or takes it from the cache.
+
+    Args:
+        folder: Where the compiled code is kept: `cache_folder` of every source that it depends on.
+    """
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+        config.CACHE_DIR = str(folder)
+        config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SharedLocator.__name__}"
+        try:
+            return numba.njit(function, cache=True, error_model="numpy", boundscheck=False)
+        finally:
+            config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
+
+    return compiled
+
+
+def beside(*sources: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return the decorator for functions outside of the engine.
+
+    Args:
+        sources: Files that the compiled code depends on: `__file__`, and those of the constants that it uses.
+    """
+    return compiler(_writable(cache_folder(map(Path, sources))))
+
+
+CACHE = _writable(cache_folder(engine_sources()))
+compiled = compiler(CACHE)

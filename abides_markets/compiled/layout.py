@@ -53,6 +53,7 @@ CLOSERS = 36
 CLOSER_COUNT = 37
 ORACLE = 38
 SCRATCH = 39
+"""Where the normal value of an order's size is made."""
 SIZE_LAW = 40
 MASTER = 41
 
@@ -88,7 +89,23 @@ SNAPSHOT_ROWS = 64
 # Header: one more word of the book
 MARKET_ORDER_TIME = 65
 """Time of the last market order, ns since the epoch: one that meets nothing leaves no history."""
-HEADER = 72
+
+# Header: the execution slot
+READY = 66
+"""Whether the slot waits for somebody outside: `VIEW_READY` for a decision, `ORDER_DONE` for nothing more."""
+DECIDED = 67
+"""Whether a decision has been handed in that is not carried out yet; what it says follows."""
+D_MARKET, D_LIMIT, D_PRICE, D_CANCEL = 68, 69, 70, 71
+SLOT_BLOCK = 72
+"""Where the slot's block starts; 0 in a market without a slot."""
+FILLS = 73
+FILL_COUNT = 74
+FILL_ROWS = 75
+
+# Header: scratch room
+YOUNG_SCRATCH = 80
+"""Where words of young streams are made."""
+HEADER = 96
 
 # Rows of the event queue, a binary heap ordered by the first three
 HEAP_WORDS = 4
@@ -122,7 +139,8 @@ KIND, LINK, DATA = 0, 1, 2
     MARKET,
     QUERY_LAST_TRADE,
     LAST_TRADE_REPLY,
-) = range(22)
+    MORE,
+) = range(23)
 
 # Rows of records: an agent's open order as the agent believes it
 RECORD_WORDS = 8
@@ -159,6 +177,10 @@ H_AHEAD = H_OPPOSITE_ORDER
 QUOTE_WORDS = 7
 W_TIME, W_BID, W_BID_SIZE, W_ASK, W_ASK_SIZE, W_BID_DEPTH, W_ASK_DEPTH = range(7)
 
+# Rows of fills: executions as the slot learns of them
+FILL_WORDS = 3
+F_ORDER, F_PRICE, F_QUANTITY = range(3)
+
 # Rows of snapshots, on their way to an agent in Python: levels, the bids first, each best first
 SNAPSHOT_WORDS = 2
 
@@ -194,7 +216,7 @@ AGENT_WORDS = 25
     A_KNOWS_TRADE,
     A_TIME,
 ) = range(25)
-EXCHANGE, NOISE, VALUE, MOMENTUM, MAKER, PYTHON = range(6)
+EXCHANGE, NOISE, VALUE, MOMENTUM, MAKER, PYTHON, EXECUTION = range(7)
 IDLE, AWAITING_SPREAD = 0, 1
 
 # Blocks: what only one kind of agent has
@@ -235,6 +257,63 @@ MAKER_WORDS = 25
 ) = range(25)
 ANCHORS = ("middle", "bottom", "top")
 MIDDLE, BOTTOM, TOP = range(3)
+
+# What the slot shows at a decision: the words of `agents.views.VIEW`
+VIEW_LEVELS, VIEW_PAST = 5, 3
+(
+    VIEW_ELAPSED,
+    VIEW_WINDOW,
+    VIEW_INTERVAL,
+    VIEW_SIDE,
+    VIEW_PARENT,
+    VIEW_FILLED,
+    VIEW_LEFT,
+    VIEW_RESTING,
+    VIEW_RESTING_PRICE,
+    VIEW_ARRIVAL2,
+    VIEW_MID2,
+    VIEW_LAST_TRADE,
+) = range(12)
+VIEW_BID_PRICE, VIEW_BID_SIZE, VIEW_ASK_PRICE, VIEW_ASK_SIZE = 12, 17, 22, 27
+VIEW_BID_TOTAL, VIEW_ASK_TOTAL, VIEW_VOLUME, VIEW_MID2_PAST = 32, 33, 34, 35
+VIEW_WORDS = 38
+BOOK_WORDS = 4 * VIEW_LEVELS + 2
+"""What a view says of the book: prices and sizes of both sides, and the shares of all levels."""
+
+EXECUTION_WORDS = 25 + BOOK_WORDS + VIEW_WORDS
+(
+    E_SIDE,
+    E_QUANTITY,
+    E_START,
+    E_WINDOW,
+    E_INTERVAL,
+    E_SWEEP,
+    E_SETTLEMENT,
+    E_FILLED,
+    E_ARRIVAL2,
+    E_END_MID2,
+    E_FINISHED,
+    E_MID2,
+    E_PAST_COUNT,
+    E_PAST,
+) = range(14)
+(
+    E_AWAITING,
+    E_SWEEPING,
+    E_PENDING,
+    E_PENDING_MARKET,
+    E_PENDING_LIMIT,
+    E_PENDING_PRICE,
+    E_SHOWN,
+    E_SHOWN_AT,
+    E_FILLS_FROM,
+    E_BOOK,
+) = range(E_PAST + VIEW_PAST, E_PAST + VIEW_PAST + 10)
+E_VIEW = E_BOOK + BOOK_WORDS
+"""E_SHOWN: time from the start of the window to the last decision shown, ns, −1 before the first. E_SHOWN_AT: when it
+was shown. E_FILLS_FROM: number of fills shown before it. E_BOOK: the last book that came. E_VIEW: the last view."""
+NOTHING, FOR_DECISION, FOR_SWEEP, FOR_END = range(4)
+VIEW_READY, ORDER_DONE = 1, 2
 
 SUBSCRIPTION_WORDS = 5
 S_AGENT, S_THRESHOLD, S_ACTIVE, S_SIDE, S_IMBALANCE = range(5)

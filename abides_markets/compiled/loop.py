@@ -6,17 +6,18 @@ import numpy as np
 
 from abides_markets.compiled.exchange import handle
 from abides_markets.compiled.exchange import tell_close
+from abides_markets.compiled.execution import carry_out
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
+from abides_markets.compiled.open_orders import account
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import drop_first
 from abides_markets.compiled.queue import free_event
 from abides_markets.compiled.queue import move_first
-from abides_markets.compiled.traders import account
 from abides_markets.compiled.traders import receive
 from abides_markets.compiled.traders import wake
 
-FINISHED, FULL, PYTHON_NEXT = 0, 1, 2
+FINISHED, FULL, PYTHON_NEXT, DECISION = 0, 1, 2, 3
 SPARE = 64
 
 
@@ -37,6 +38,7 @@ def _has_room(b):
         and b[LEVEL_ROWS] - max(b[LEVEL_COUNT], b[LEVEL_COUNT + 1]) > ladder + SPARE
         and b[HISTORY_ROWS] - b[HISTORY_COUNT] > resting + 2 * ladder + SPARE
         and b[QUOTE_ROWS] - b[QUOTE_COUNT] > ladder + SPARE
+        and b[FILL_ROWS] - b[FILL_COUNT] > 1
         and b[SNAPSHOT_ROWS] - b[SNAPSHOT_USED] > b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE
     )
 
@@ -46,11 +48,16 @@ def run(b):
     """Dispatch events to the end of the simulation.
 
     Returns:
-        `FINISHED`; `FULL` if a table may not have room for the next event, which has not been touched then; or
-        `PYTHON_NEXT` if an agent in Python is to be handed the event that the header's `OUT_` words name.
+        `FINISHED`; `FULL` if a table may not have room for the next event, or for the decision handed in, which has
+        not been touched then; `PYTHON_NEXT` if an agent in Python is to be handed the event that the header's `OUT_`
+        words name; or `DECISION` if the execution slot waits for one, or has finished (`READY` says which).
     """
     f = b.view(np.float64)
     u = b.view(np.uint32)
+    if b[DECIDED]:
+        if not _has_room(b):
+            return FULL
+        carry_out(b)
     while b[HEAP_COUNT] > 0 and b[NOW] <= b[STOP]:
         if not _has_room(b):
             return FULL
@@ -100,4 +107,6 @@ def run(b):
                 handle(b, f, parties >> PARTY_BITS, e)
             b[a + A_FREE] += b[EXTRA_DELAY]
         free_event(b, e)
+        if b[READY]:
+            return DECISION
     return FINISHED

@@ -30,14 +30,15 @@ def _evaluate(b, f, u, q, time, added):
 
 
 @compiled
-def _next_shock(b, f, u, q, after):
+def next_shock(b, f, u, q, after):
+    """Draw the time and the size of the next shock."""
     rate = f[q + Q_SHOCK_RATE]
     if rate == 0.0:
         b[q + Q_SHOCK_TIME] = NEVER
         f[q + Q_SHOCK_VALUE] = 0.0
         return
     gap = exponential(b, u, b[MASTER], 1.0 / rate)
-    b[q + Q_SHOCK_TIME] = NEVER if gap > 4e18 else after + max(1, np.int64(gap))
+    b[q + Q_SHOCK_TIME] = NEVER if gap > 4e18 else min(NEVER, after + max(1, np.int64(gap)))
     value = f[q + Q_SHOCK_MEAN] + f[q + Q_SHOCK_SD] * gauss(b, f, u, b[q + Q_STREAM])
     if randint(b, u, b[q + Q_STREAM], 0, 2) != 0:
         value = -value
@@ -53,7 +54,7 @@ def advance(b, f, u, now):
         while b[q + Q_SHOCK_TIME] <= time:
             at = b[q + Q_SHOCK_TIME]
             _evaluate(b, f, u, q, at, f[q + Q_SHOCK_VALUE])
-            _next_shock(b, f, u, q, at)
+            next_shock(b, f, u, q, at)
         if time > b[q + Q_TIME]:
             _evaluate(b, f, u, q, time, 0.0)
     return b[q + Q_VALUE]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
+from abides_markets.compiled.open_orders import add_record
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import free_event
 from abides_markets.compiled.queue import new_event
 from abides_markets.compiled.queue import push
 from abides_markets.compiled.queue import send
-from abides_markets.compiled.traders import add_record
 
 
 @compiled

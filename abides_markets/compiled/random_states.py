@@ -15,6 +15,7 @@ import numpy as np
 from abides_core.streams import random_state as new_random_state
 from abides_markets.compiled.streams import POSITION
 from abides_markets.compiled.streams import STATE
+from abides_markets.compiled.streams import WORD
 from abides_markets.compiled.streams import load_stream
 from abides_markets.compiled.streams import store_stream
 
@@ -41,7 +42,7 @@ IN_MEMORY = _is_laid_out_as_expected()
 
 
 def load(buffer: Any, s: int, random_state: np.random.RandomState, draws_normals: bool) -> None:
-    """Put the state of a `RandomState` into a buffer at word `s`.
+    """Put the state of a `RandomState` into a buffer, as a full stream at word `s`.
 
     Args:
         buffer: The market's buffer.
@@ -53,7 +54,7 @@ def load(buffer: Any, s: int, random_state: np.random.RandomState, draws_normals
         load_stream(buffer, s, random_state)
         return
     source = _address(random_state)
-    ctypes.memmove(buffer.ctypes.data + 8 * s, source, WORD_BYTES)
+    ctypes.memmove(buffer.ctypes.data + 8 * (s + WORD), source, WORD_BYTES)
     buffer[s + POSITION] = ctypes.c_int32.from_address(source + WORD_BYTES).value
 
 
@@ -75,10 +76,11 @@ class Stored:
 
 
 def store(buffer: Any, s: int, random_state: np.random.RandomState, draws_normals: bool) -> None:
-    """Put the state at word `s` of a buffer into a `RandomState`; the arguments are those of `load`."""
-    if draws_normals or not IN_MEMORY:
+    """Put the stream at word `s` of a buffer, full or young, into a `RandomState`; arguments as of `load`."""
+    position = int(buffer[s + POSITION])
+    if draws_normals or position < 0 or not IN_MEMORY:
         store_stream(buffer, s, random_state)
         return
     target = _address(random_state)
-    ctypes.memmove(target, buffer.ctypes.data + 8 * s, WORD_BYTES)
-    ctypes.c_int32.from_address(target + WORD_BYTES).value = int(buffer[s + POSITION])
+    ctypes.memmove(target, buffer.ctypes.data + 8 * (s + WORD), WORD_BYTES)
+    ctypes.c_int32.from_address(target + WORD_BYTES).value = position

@@ -1,8 +1,11 @@
 """Random streams inside a market's buffer: MT19937 with the draws of `numpy.random.RandomState`.
 
-A stream takes `WORDS` 64-bit words: the 624 state words of 32 bits, the position among them, and the second normal
-value that the polar method leaves over. Every function gives, bit for bit, what the method of its name gives in NumPy's
-legacy generator; the tests hold them together.
+A stream begins with its position, and the second normal value that the polar method leaves over. In a full one the 624
+state words of 32 bits follow, and the position is the next of them. In a young one, of an agent that draws little, only
+its seed follows, and the position is `-1 - n` after n words of 32 bits: what it draws is made from the seed in scratch
+room, which all young streams of a market share. A market has a thousand streams of which a hundred are full, and is
+that much smaller. Every function gives, bit for bit, what the method of its name gives in NumPy's legacy generator; the
+tests hold them together.
 """
 
 from __future__ import annotations
@@ -13,46 +16,79 @@ from typing import Any
 import numpy as np
 
 from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.layout import YOUNG_SCRATCH
 
 STATE = 624
-POSITION = 312
-HAS_GAUSS = 313
-GAUSS = 314
-WORDS = 315
-"""Words of 64 bits that a stream takes."""
+REACH = 397
+"""How far behind itself a turn of the state looks."""
+
+POSITION, HAS_GAUSS, GAUSS, WORD = range(4)
+"""Where a stream has its position, the waiting normal value, and its state; the last in words of 64 bits."""
+SEED = WORD
+WORDS = WORD + STATE // 2
+"""Words of 64 bits that a full stream takes."""
+YOUNG_WORDS = SEED + 1
+
+# Scratch room, which takes as many words as a full stream: the seed that it holds the stream of (or `NONE`), how many
+# words of the first state have been made, and how often the state has been turned over.
+HELD, MADE, TURNS = range(3)
 
 MASK32 = 0xFFFFFFFF
 
 
 @compiled
 def seed_stream(b, u, s, seed):
-    """Seed a stream as `RandomState(seed)` does."""
-    value = seed & MASK32
-    base = 2 * s
-    for i in range(STATE):
-        u[base + i] = value
-        value = (1812433253 * (value ^ (value >> 30)) + i + 1) & MASK32
+    """Seed a full stream as `RandomState(seed)` does."""
+    _seed_words(u, 2 * (s + WORD), seed, 0, STATE)
     b[s + POSITION] = STATE
     b[s + HAS_GAUSS] = 0
 
 
 @compiled
 def seed_streams(b, u, starts, seeds):
-    """Seed several streams."""
+    """Seed several full streams."""
     for i in range(len(starts)):
         seed_stream(b, u, starts[i], seeds[i])
+
+
+@compiled
+def seed_unused_stream(b, u, s, seed):
+    """Give another seed to a stream, full or young, from which nothing has been drawn."""
+    if b[s + POSITION] < 0:
+        b[s + SEED] = seed
+    else:
+        seed_stream(b, u, s, seed)
+
+
+@compiled
+def _seed_words(u, base, seed, start, end):
+    """Make the words of a fresh state from one to another."""
+    value = seed & MASK32 if start == 0 else _next_seed_word(np.int64(u[base + start - 1]), start - 1)
+    for i in range(start, end):
+        u[base + i] = value
+        value = _next_seed_word(value, i)
+
+
+@compiled
+def _next_seed_word(value, i):
+    return (1812433253 * (value ^ (value >> 30)) + i + 1) & MASK32
 
 
 @compiled
 def _twist(u, base):
     for i in range(STATE):
         j = i + 1 if i + 1 < STATE else 0
-        k = i + 397 if i + 397 < STATE else i + 397 - STATE
-        y = (np.int64(u[base + i]) & 0x80000000) | (np.int64(u[base + j]) & 0x7FFFFFFF)
-        value = np.int64(u[base + k]) ^ (y >> 1)
-        if y & 1:
-            value ^= 0x9908B0DF
-        u[base + i] = value
+        k = i + REACH if i + REACH < STATE else i + REACH - STATE
+        u[base + i] = _turned(u, base, i, j, k)
+
+
+@compiled
+def _turned(u, base, i, j, k):
+    y = (np.int64(u[base + i]) & 0x80000000) | (np.int64(u[base + j]) & 0x7FFFFFFF)
+    value = np.int64(u[base + k]) ^ (y >> 1)
+    if y & 1:
+        value ^= 0x9908B0DF
+    return value
 
 
 @compiled
@@ -64,14 +100,39 @@ def _temper(y):
 
 
 @compiled
+def word_of_seed(b, u, scratch, seed, k):
+    """Return word k of the stream of a seed; cheap for the first of them, and for what the scratch room holds."""
+    base = 2 * (scratch + WORD)
+    early = k < STATE - REACH
+    turns = 0 if early else k // STATE + 1
+    if b[scratch + HELD] != seed or b[scratch + TURNS] > turns:
+        b[scratch + HELD] = seed
+        b[scratch + MADE] = 0
+        b[scratch + TURNS] = 0
+    needed = k + REACH + 1 if early else STATE
+    if b[scratch + MADE] < needed:
+        _seed_words(u, base, seed, b[scratch + MADE], needed)
+        b[scratch + MADE] = needed
+    if early:  # depends on words of the fresh state alone
+        return _temper(_turned(u, base, k, k + 1, k + REACH))
+    while b[scratch + TURNS] < turns:
+        _twist(u, base)
+        b[scratch + TURNS] += 1
+    return _temper(np.int64(u[base + k % STATE]))
+
+
+@compiled
 def next_word(b, u, s):
     """Return the next 32 random bits."""
     position = b[s + POSITION]
+    if position < 0:
+        b[s + POSITION] = position - 1
+        return word_of_seed(b, u, b[YOUNG_SCRATCH], b[s + SEED], -1 - position)
     if position == STATE:
-        _twist(u, 2 * s)
+        _twist(u, 2 * (s + WORD))
         position = 0
     b[s + POSITION] = position + 1
-    return _temper(np.int64(u[2 * s + position]))
+    return _temper(np.int64(u[2 * (s + WORD) + position]))
 
 
 @compiled
@@ -129,20 +190,12 @@ def gauss(b, f, u, s):
 
 
 @compiled
-def first_gauss(u, s, seed):
-    """Return the first normal value of a fresh stream with a seed; `s` is scratch room for a stream.
-
-    The state is seeded but not turned over as a whole: the few words that are drawn are made one by one.
-    """
-    value = seed & MASK32
-    base = 2 * s
-    for i in range(STATE):
-        u[base + i] = value
-        value = (1812433253 * (value ^ (value >> 30)) + i + 1) & MASK32
+def first_gauss(b, u, scratch, seed):
+    """Return the first normal value of a fresh stream with a seed."""
     k = 0
     while True:
-        x = 2.0 * _early_sample(u, base, k) - 1.0
-        y = 2.0 * _early_sample(u, base, k + 2) - 1.0
+        x = 2.0 * _sample_of_seed(b, u, scratch, seed, k) - 1.0
+        y = 2.0 * _sample_of_seed(b, u, scratch, seed, k + 2) - 1.0
         r = x * x + y * y
         k += 4
         if 0.0 < r < 1.0:
@@ -150,33 +203,34 @@ def first_gauss(u, s, seed):
 
 
 @compiled
-def _early_sample(u, base, k):
-    high = _early_word(u, base, k) >> 5
-    low = _early_word(u, base, k + 1) >> 6
+def _sample_of_seed(b, u, scratch, seed, k):
+    high = word_of_seed(b, u, scratch, seed, k) >> 5
+    low = word_of_seed(b, u, scratch, seed, k + 1) >> 6
     return (high * 67108864.0 + low) / 9007199254740992.0
 
 
-@compiled
-def _early_word(u, base, k):
-    """Return output k < 227 of a stream that has not been turned over yet."""
-    y = (np.int64(u[base + k]) & 0x80000000) | (np.int64(u[base + k + 1]) & 0x7FFFFFFF)
-    value = np.int64(u[base + k + 397]) ^ (y >> 1)
-    if y & 1:
-        value ^= 0x9908B0DF
-    return _temper(value)
-
-
 def load_stream(buffer: Any, s: int, random_state: np.random.RandomState) -> None:
-    """Put the state of a `RandomState` into a buffer at word `s`."""
+    """Put the state of a `RandomState` into a buffer, as a full stream at word `s`."""
     _, words, position, has_gauss, cached = random_state.get_state()
-    buffer.view(np.uint32)[2 * s : 2 * s + STATE] = words
+    first = 2 * (s + WORD)
+    buffer.view(np.uint32)[first : first + STATE] = words
     buffer[s + POSITION] = position
     buffer[s + HAS_GAUSS] = has_gauss
     buffer.view(np.float64)[s + GAUSS] = cached
 
 
 def store_stream(buffer: Any, s: int, random_state: np.random.RandomState) -> None:
-    """Put the state at word `s` of a buffer into a `RandomState`."""
-    words = buffer.view(np.uint32)[2 * s : 2 * s + STATE].copy()
-    cached = float(buffer.view(np.float64)[s + GAUSS])
-    random_state.set_state(("MT19937", words, int(buffer[s + POSITION]), int(buffer[s + HAS_GAUSS]), cached))
+    """Put the stream at word `s` of a buffer, full or young, into a `RandomState`."""
+    position = int(buffer[s + POSITION])
+    state: Any
+    if position < 0:
+        random_state.seed(int(buffer[s + SEED]))
+        random_state.randint(0, 2**32, size=-1 - position, dtype=np.uint32)
+        state = random_state.get_state(legacy=False)
+    else:
+        first = 2 * (s + WORD)
+        words = buffer.view(np.uint32)[first : first + STATE].copy()
+        state = {"bit_generator": "MT19937", "state": {"key": words, "pos": position}}
+    state["has_gauss"] = int(buffer[s + HAS_GAUSS])
+    state["gauss"] = float(buffer.view(np.float64)[s + GAUSS])
+    random_state.set_state(state)

@@ -9,8 +9,15 @@ import math
 
 import numpy as np
 
+from abides_markets.compiled.execution import receive_execution
+from abides_markets.compiled.execution import wake_execution
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
+from abides_markets.compiled.open_orders import account
+from abides_markets.compiled.open_orders import cancel_all_orders
+from abides_markets.compiled.open_orders import new_record
+from abides_markets.compiled.open_orders import order_event
+from abides_markets.compiled.open_orders import place_order
 from abides_markets.compiled.oracle import observe
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import ask
@@ -41,89 +48,10 @@ def _draw_size(b, f, u, a):
     component = 0
     while component < COMPONENTS - 1 and f[law + component] <= drawn:
         component += 1
-    normal = first_gauss(u, b[SCRATCH], seed)
+    normal = first_gauss(b, u, b[SCRATCH], seed)
     if component == 0:
         return np.int64(np.rint(math.exp(LOGNORMAL_MEAN + LOGNORMAL_SD * normal)))
     return np.int64(np.rint(LOT * component + LOT_SD * normal))
-
-
-# Open orders
-
-
-@compiled
-def _new_record(b, agent, side, quantity, price):
-    """Number a new order and note it among its agent's open ones; return the index of the record."""
-    slot = b[RECORD_FREE]
-    r = b[RECORDS] + slot * RECORD_WORDS
-    b[RECORD_FREE] = b[r + R_AFTER]
-    b[RECORD_FREE_COUNT] -= 1
-    a = agent_row(b, agent)
-    b[r + R_ID] = b[NEXT_ORDER]
-    b[NEXT_ORDER] += 1
-    b[r + R_AGENT] = agent
-    b[r + R_QUANTITY] = quantity
-    b[r + R_PRICE] = price
-    b[r + R_SIDE] = side
-    b[r + R_BEFORE] = b[a + A_LAST_RECORD]
-    b[r + R_AFTER] = NONE
-    b[r + R_ORDER] = NONE
-    if b[a + A_LAST_RECORD] >= 0:
-        b[b[RECORDS] + b[a + A_LAST_RECORD] * RECORD_WORDS + R_AFTER] = slot
-    else:
-        b[a + A_FIRST_RECORD] = slot
-    b[a + A_LAST_RECORD] = slot
-    return slot
-
-
-@compiled
-def _drop_record(b, agent, slot):
-    a = agent_row(b, agent)
-    r = b[RECORDS] + slot * RECORD_WORDS
-    before, after = b[r + R_BEFORE], b[r + R_AFTER]
-    if before >= 0:
-        b[b[RECORDS] + before * RECORD_WORDS + R_AFTER] = after
-    else:
-        b[a + A_FIRST_RECORD] = after
-    if after >= 0:
-        b[b[RECORDS] + after * RECORD_WORDS + R_BEFORE] = before
-    else:
-        b[a + A_LAST_RECORD] = before
-    b[r + R_ID] = NONE
-    b[r + R_ORDER] = NONE
-    b[r + R_AFTER] = b[RECORD_FREE]
-    b[RECORD_FREE] = slot
-    b[RECORD_FREE_COUNT] += 1
-
-
-@compiled
-def _order_event(b, slot):
-    """Return an event that places the order of a record."""
-    r = b[RECORDS] + slot * RECORD_WORDS
-    e = new_event(b, LIMIT)
-    b[e + DATA] = slot
-    b[e + DATA + 1] = b[r + R_ID]
-    b[e + DATA + 2] = b[r + R_SIDE]
-    b[e + DATA + 3] = b[r + R_QUANTITY]
-    b[e + DATA + 4] = b[r + R_PRICE]
-    return e
-
-
-@compiled
-def _place_limit_order(b, agent, side, quantity, price):
-    e = _order_event(b, _new_record(b, agent, side, quantity, price))
-    send(b, agent, 0, e, new_message_id(b), 0)
-
-
-@compiled
-def _cancel_all_orders(b, agent):
-    slot = b[agent_row(b, agent) + A_FIRST_RECORD]
-    while slot >= 0:
-        r = b[RECORDS] + slot * RECORD_WORDS
-        e = new_event(b, CANCEL)
-        b[e + DATA] = slot
-        b[e + DATA + 1] = b[r + R_ID]
-        send(b, agent, 0, e, new_message_id(b), 0)
-        slot = b[r + R_AFTER]
 
 
 # What all trading agents do
@@ -150,6 +78,8 @@ def wake(b, f, u, agent):
             b[a + A_STATE] = AWAITING_SPREAD
     elif kind == MAKER:
         _wake_maker(b, agent, a, may_trade)
+    elif kind == EXECUTION:
+        wake_execution(b, agent, a, may_trade)
 
 
 @compiled
@@ -158,6 +88,8 @@ def _first_offset(b, u, a):
     kind = b[a + A_KIND]
     if kind == NOISE:
         return randint(b, u, b[a + A_STREAM], 0, 100)
+    if kind == EXECUTION:
+        return b[b[a + A_BLOCK] + E_START] - b[OPEN]
     return _next_gap(b, b.view(np.float64), u, a)
 
 
@@ -175,37 +107,6 @@ def _next_gap(b, f, u, a):
     if not poisson:
         return period
     return np.int64(np.rint(exponential(b, u, b[a + A_STREAM], period * 1.0)))
-
-
-@compiled
-def account(b, agent, e):
-    """Book an execution or a cancellation: cash, shares and the record of the order."""
-    kind = b[e + KIND]
-    slot, order = b[e + DATA], b[e + DATA + 1]
-    if kind == EXECUTED:
-        side, quantity, price = b[e + DATA + 2], b[e + DATA + 3], b[e + DATA + 4]
-        a = agent_row(b, agent)
-        signed = quantity if side == BID else -quantity
-        b[a + A_SHARES] += signed
-        b[a + A_CASH] -= signed * price
-        r = b[RECORDS] + slot * RECORD_WORDS
-        if b[r + R_ID] == order:
-            if quantity >= b[r + R_QUANTITY]:
-                _drop_record(b, agent, slot)
-            else:
-                b[r + R_QUANTITY] -= quantity
-    elif kind == CANCELLED and b[b[RECORDS] + slot * RECORD_WORDS + R_ID] == order:
-        _drop_record(b, agent, slot)
-
-
-@compiled
-def add_record(b, agent, order, side, quantity, price):
-    """Note an order that an agent in Python has numbered itself; return the index of the record."""
-    number = b[NEXT_ORDER]
-    slot = _new_record(b, agent, side, quantity, price)
-    b[b[RECORDS] + slot * RECORD_WORDS + R_ID] = order
-    b[NEXT_ORDER] = number
-    return slot
 
 
 @compiled
@@ -239,6 +140,8 @@ def receive(b, f, u, agent, e):
         wake_at(b, agent, max(b[OPEN] + _first_offset(b, u, a), b[NOW]))
     if b[a + A_KIND] == MAKER:
         _receive_maker(b, f, u, agent, a, kind)
+    elif b[a + A_KIND] == EXECUTION:
+        receive_execution(b, agent, a, e)
     elif kind == SPREAD and b[a + A_STATE] == AWAITING_SPREAD:
         if b[a + A_KIND] == MOMENTUM:
             _trade_momentum(b, f, u, agent, a)
@@ -275,9 +178,9 @@ def _trade_noise(b, f, u, agent, a):
     if size == 0:
         return
     if buys and b[a + A_ASK] > 0:
-        _place_limit_order(b, agent, BID, size, b[a + A_ASK])
+        place_order(b, agent, BID, size, b[a + A_ASK])
     elif not buys and b[a + A_BID] > 0:
-        _place_limit_order(b, agent, ASK, size, b[a + A_BID])
+        place_order(b, agent, ASK, size, b[a + A_BID])
 
 
 # Value
@@ -290,7 +193,7 @@ def _wake_value(b, u, agent, a):
         return
     wake_at(b, agent, b[NOW] + _next_gap(b, b.view(np.float64), u, a))
     if not b[a + A_CLOSED]:
-        _cancel_all_orders(b, agent)
+        cancel_all_orders(b, agent)
     ask(b, agent, QUERY_SPREAD, 1)
     b[a + A_STATE] = AWAITING_SPREAD
 
@@ -345,7 +248,7 @@ def _trade_value(b, f, u, agent, a):
         price = expected
     size = _draw_size(b, f, u, a)
     if size != 0:
-        _place_limit_order(b, agent, BID if buys else ASK, size, max(1, price))
+        place_order(b, agent, BID if buys else ASK, size, max(1, price))
 
 
 # Momentum
@@ -377,9 +280,9 @@ def _trade_momentum(b, f, u, agent, a):
     if size == 0:
         return
     if short >= long:
-        _place_limit_order(b, agent, BID, size, ask_price)
+        place_order(b, agent, BID, size, ask_price)
     else:
-        _place_limit_order(b, agent, ASK, size, bid)
+        place_order(b, agent, ASK, size, bid)
 
 
 # Market maker
@@ -392,7 +295,7 @@ def _wake_maker(b, agent, a, may_trade):
         ask(b, agent, SUBSCRIBE, b[m + M_THRESHOLD])  # the bits of a float
         b[m + M_SUBSCRIBED] = 1
     if may_trade:
-        _cancel_all_orders(b, agent)
+        cancel_all_orders(b, agent)
         b[EXTRA_DELAY] += b[m + M_CANCEL_DELAY]
         ask(b, agent, QUERY_SPREAD, 1)
         ask(b, agent, QUERY_VOLUME, b[m + M_PERIOD])
@@ -490,20 +393,20 @@ def _place_ladder(b, f, agent, a, m):
     mark = b[a + A_LAST_RECORD]
     if backstop != 0:
         if deepest_bid >= 0:
-            _new_record(b, agent, BID, backstop, best_bid - deepest_bid * tick)
+            new_record(b, agent, BID, backstop, best_bid - deepest_bid * tick)
             deepest_bid -= 1
         if deepest_ask >= 0:
-            _new_record(b, agent, ASK, backstop, best_ask + deepest_ask * tick)
+            new_record(b, agent, ASK, backstop, best_ask + deepest_ask * tick)
             deepest_ask -= 1
     if b[m + M_BUY_SIZE] > 0:
         for step in range(deepest_bid, -1, -1):
-            _new_record(b, agent, BID, b[m + M_BUY_SIZE], best_bid - step * tick)
+            new_record(b, agent, BID, b[m + M_BUY_SIZE], best_bid - step * tick)
     if b[m + M_SELL_SIZE] > 0:
         for step in range(deepest_ask + 1):
-            _new_record(b, agent, ASK, b[m + M_SELL_SIZE], best_ask + step * tick)
+            new_record(b, agent, ASK, b[m + M_SELL_SIZE], best_ask + step * tick)
     slot = b[a + A_FIRST_RECORD] if mark < 0 else b[b[RECORDS] + mark * RECORD_WORDS + R_AFTER]
     while slot >= 0:
-        e = _order_event(b, slot)
+        e = order_event(b, slot)
         new_message_id(b)
         index = (e - b[EVENTS]) // EVENT_WORDS
         if first < 0:

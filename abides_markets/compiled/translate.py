@@ -9,6 +9,7 @@ import numpy as np
 
 from abides_core.latency_model import LatencyModel
 from abides_core.streams import Seed
+from abides_core.utils import ns_date
 from abides_markets.agents import AdaptiveMarketMakerAgent
 from abides_markets.agents import ExchangeAgent
 from abides_markets.agents import MomentumAgent
@@ -20,11 +21,17 @@ from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
 from abides_markets.compiled.random_states import load
+from abides_markets.compiled.slot import ExecutionSlot
+from abides_markets.compiled.streams import HELD
+from abides_markets.compiled.streams import POSITION
+from abides_markets.compiled.streams import SEED
 from abides_markets.compiled.streams import WORDS
+from abides_markets.compiled.streams import YOUNG_WORDS
 from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
+from abides_markets.orders import Side
 from abides_markets.switches import REFERENCE_ENGINE_ONLY
 from abides_markets.utils import LineLatencyModel
 
@@ -34,6 +41,7 @@ KINDS: dict[type, int] = {
     ValueAgent: at.VALUE,
     MomentumAgent: at.MOMENTUM,
     AdaptiveMarketMakerAgent: at.MAKER,
+    ExecutionSlot: at.EXECUTION,
 }
 BLOCK_WORDS = {
     at.EXCHANGE: 0,
@@ -42,6 +50,7 @@ BLOCK_WORDS = {
     at.MOMENTUM: at.MOMENTUM_WORDS,
     at.MAKER: at.MAKER_WORDS,
     at.PYTHON: 0,
+    at.EXECUTION: at.EXECUTION_WORDS,
 }
 
 
@@ -101,6 +110,8 @@ def _exchange_fault(exchange: ExchangeAgent) -> str | None:
 def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
     if isinstance(agent, ExchangeAgent):
         return f"a second exchange, agent {agent.id}"
+    if isinstance(agent, ExecutionSlot):
+        return f"agent {agent.id}, an execution slot, outside of a MarketStack"
     if not is_built_in(agent):
         return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
     if agent.symbol != exchange.symbols[0]:
@@ -148,6 +159,17 @@ def _oracle_fault(oracle: Any, symbol: str) -> str | None:
     return None
 
 
+def _is_young(agent: Any) -> bool:
+    """Return whether an agent's stream is kept as its seed, and its words made one by one: noise agents draw a few."""
+    return type(agent) is NoiseAgent and agent.stream.__class__ is Seed
+
+
+def _stream_words(agent: Any) -> int:
+    if not is_built_in(agent):
+        return 0
+    return YOUNG_WORDS if _is_young(agent) else WORDS
+
+
 class _Allocator:
     """Hands out words of what never grows."""
 
@@ -175,16 +197,18 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     room = _Allocator()
     rows = room.take(count * at.AGENT_WORDS)
     blocks = [room.take(BLOCK_WORDS[_kind(agent)]) for agent in agents]
-    streams = [room.take(WORDS if is_built_in(agent) else 0) for agent in agents]
+    streams = [room.take(_stream_words(agent)) for agent in agents]
     makers = [agent for agent in agents if type(agent) is AdaptiveMarketMakerAgent]
     subscriptions = room.take(count * at.SUBSCRIPTION_WORDS)
     closers = room.take(count)
     oracle = room.take(at.ORACLE_WORDS)
-    oracle_stream, master, scratch = room.take(WORDS), room.take(WORDS), room.take(WORDS)
+    oracle_stream, master, scratch, young_scratch = (room.take(WORDS) for _ in range(4))
     size_law = room.take(11)
     b = np.zeros(room.end, dtype=np.int64)
     b[[at.AGENTS, at.SUBSCRIPTIONS, at.CLOSERS, at.ORACLE]] = rows, subscriptions, closers, oracle
     b[[at.MASTER, at.SCRATCH, at.SIZE_LAW, at.FIXED_END]] = master, scratch, size_law, room.end
+    b[at.YOUNG_SCRATCH] = young_scratch
+    b[[scratch + HELD, young_scratch + HELD]] = at.NONE
     b[at.AGENT_COUNT] = count
     ladder = max((2 * maker.num_ticks for maker in makers), default=0)
     b[at.LADDER] = max(ladder, 1)
@@ -215,13 +239,13 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     ]
     for agent in traders:
         WRITERS[_kind(agent)](b, blocks[agent.id], agent)
-    seeded = [agent for agent in traders if agent.stream.__class__ is Seed]
-    seed_streams(
-        b,
-        b.view(np.uint32),
-        np.array([streams[agent.id] for agent in seeded], dtype=np.int64),
-        np.array([agent.stream for agent in seeded], dtype=np.int64),
-    )
+    young = [agent for agent in traders if _is_young(agent)]
+    starts = np.array([streams[agent.id] for agent in young], dtype=np.int64)
+    b[starts + POSITION] = -1
+    b[starts + SEED] = [agent.stream for agent in young]
+    seeded = [agent for agent in traders if agent.stream.__class__ is Seed and not _is_young(agent)]
+    starts = np.array([streams[agent.id] for agent in seeded], dtype=np.int64)
+    seed_streams(b, b.view(np.uint32), starts, np.array([agent.stream for agent in seeded], dtype=np.int64))
     for agent in traders:
         if agent.stream.__class__ is not Seed:
             load(b, streams[agent.id], agent.random_state, _kind(agent) in DRAWS_NORMALS)
@@ -312,9 +336,22 @@ def _write_maker(b: Buffer, block: int, agent: AdaptiveMarketMakerAgent) -> None
     b[block + at.M_TICK] = agent.tick_size or 0
 
 
+def _write_slot(b: Buffer, block: int, agent: ExecutionSlot) -> None:
+    b[at.SLOT_BLOCK] = block
+    b[block + at.E_SIDE] = at.BID if agent.side is Side.BID else at.ASK
+    b[block + at.E_QUANTITY] = agent.quantity
+    b[block + at.E_START] = ns_date(int(b[at.OPEN])) + agent.start
+    b[block + at.E_WINDOW] = agent.window
+    b[block + at.E_INTERVAL] = agent.interval
+    b[block + at.E_SWEEP] = agent.sweep
+    b[block + at.E_SETTLEMENT] = agent.settlement
+    b[[block + at.E_ARRIVAL2, block + at.E_END_MID2, block + at.E_MID2, block + at.E_SHOWN]] = at.NONE
+
+
 WRITERS: dict[int, Callable[[Buffer, int, Any], None]] = {
     at.NOISE: _write_noise,
     at.VALUE: _write_value,
     at.MOMENTUM: _write_momentum,
     at.MAKER: _write_maker,
+    at.EXECUTION: _write_slot,
 }

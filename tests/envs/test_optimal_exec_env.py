@@ -120,19 +120,19 @@ def test_an_episode_terminates_at_completion_or_at_the_end_of_the_window(market:
     assert times == sorted(set(times))
 
 
-def by_hand(of: Experiment, view: Any, fills: Any) -> float:
-    """A step's reward without completion penalty, in scalars from the fills and the view of the decision."""
+def by_hand(of: Experiment, row: Any, fills: Any) -> float:
+    """A step's reward without completion penalty, in scalars from the fills and the row of the decision."""
     unit = 1.0 if of.reward.price_unit == "cents" else 0.01
-    opposite = view.asks if view.side > 0 else view.bids
+    side, best = int(row["side"]), int(row["ask_price" if row["side"] > 0 else "bid_price"][0])
     shortfall = depth = 0.0
-    for fill in fills:
-        shortfall += fill.quantity * view.side * (view.arrival2 / 2 - fill.price)
-        ticks = max(0, view.side * (fill.price - opposite[0][0])) if opposite else 0
+    for _, price, quantity in fills:
+        shortfall += quantity * side * (row["arrival2"] / 2 - price)
+        ticks = max(0, side * (price - best)) if best >= 0 else 0
         if of.reward.depth == "ticks_walked":
             depth += ticks
         elif of.reward.depth == "shares" or ticks > 0:
-            depth += fill.quantity
-    return (unit * shortfall - of.reward.alpha * depth) / view.parent
+            depth += quantity
+    return (unit * shortfall - of.reward.alpha * depth) / int(row["parent"])
 
 
 @pytest.mark.parametrize("market", MARKETS)
@@ -148,27 +148,27 @@ def test_the_reward_is_equation_4_of_the_fills(
         reward={"alpha": 2.0, "beta": 7.0, "depth": depth, "price_unit": price_unit},
     )
     env = OptimalExecEnv(of, market=market)
-    views: list[Any] = []
+    seen: list[Any] = []
 
     def noting(method: Any) -> Any:
-        def noted(*arguments: Any) -> Any:
-            views.append(method(*arguments))
-            return views[-1]
+        def noted(*arguments: Any) -> None:
+            method(*arguments)
+            seen.append((env._markets.rows.copy()[0], env._markets.fills.tolist()))
 
         return noted
 
-    env._market.start = noting(env._market.start)  # type: ignore[method-assign]
-    env._market.step = noting(env._market.step)  # type: ignore[method-assign]
+    env._markets.start = noting(env._markets.start)  # type: ignore[method-assign]
+    env._markets.step = noting(env._markets.step)  # type: ignore[method-assign]
     steps, info = play(env, 2, lambda step: (2, 0, 1)[step % 3], side=side)
-    expected = [by_hand(of, views[k], views[k + 1].fills) for k in range(len(steps))]
+    expected = [by_hand(of, seen[k][0], seen[k + 1][1]) for k in range(len(steps))]
     expected[-1] -= 7.0 * info["left"] / 3_000
     assert [reward for _, reward, _ in steps] == pytest.approx(expected, abs=1e-9)
     if market == "abides":  # the stand-in has too little depth to sweep at once
         assert (info["left"] == 0) == (end_rule == "sweep")
-    fills = [fill for view in views for fill in view.fills]
-    sign = 1 if side == "buy" else -1
-    plain = sum(f.quantity * sign * (views[0].arrival2 / 2 - f.price) for f in fills)
-    plain += info["left"] * sign * (views[0].arrival2 - views[-1].mid2) / 2
+    fills = [fill for _, fills in seen for fill in fills]
+    sign, arrival2 = (1 if side == "buy" else -1), int(seen[0][0]["arrival2"])
+    plain = sum(quantity * sign * (arrival2 / 2 - price) for _, price, quantity in fills)
+    plain += info["left"] * sign * (arrival2 - int(seen[-1][0]["mid2"])) / 2
     assert info["shortfall_cents"] == pytest.approx(plain / 3_000)
 
 
@@ -337,7 +337,7 @@ def test_the_spaces_are_those_of_the_configuration() -> None:
 
 def test_an_unseeded_reset_skips_markets_that_cannot_be_traded(monkeypatch: pytest.MonkeyPatch) -> None:
     env = OptimalExecEnv(experiment(), market="stand-in")
-    market, started = env._market, []
+    market, started = env._markets.markets[0], []  # type: ignore[attr-defined]
     start = market.start
 
     def first_two_are_empty(seed: int, side: str) -> View:

@@ -23,7 +23,6 @@ from agents.views import View
 from analysis.costs import costs_of_fills
 from analysis.records import write_table
 from analysis.schema import RECORD_TABLES
-from analysis.schema import make_table
 from configs import ConfigError
 from configs import Experiment
 from configs import Side
@@ -208,14 +207,6 @@ def fills_bytes(table: Any, folder: Path) -> bytes:
     return write_table(folder, "fills", table).read_bytes()
 
 
-def fills_of(env: OptimalExecEnv, tape: MarketTape, of: Experiment, seed: int, side: Side) -> Any:
-    """The fills table of a parent order worked in an environment."""
-    episode = object.__new__(Episode)
-    episode.agent, episode.tape = env._market.agent, tape  # type: ignore[attr-defined]
-    episode.experiment, episode.strategy, episode.seed, episode.side = of, "env", seed, side
-    return make_table("fills", episode._with_run(episode._fills()))
-
-
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     of = experiment()
     tables = [run_episode(of, "passive", 5, "sell") for _ in range(2)]
@@ -227,45 +218,38 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert tables[0]["fills"].num_rows > 5
 
 
-def test_seven_other_environments_in_the_process_change_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_seven_other_environments_in_the_process_change_no_byte(engine: str) -> None:
     of = experiment(decision_interval="5s")
-    tapes: list[MarketTape] = []
 
-    def build_with_tape(market: Any, seed: int) -> dict[str, Any]:
-        config = build_market(market, seed)
-        tapes.append(MarketTape(len(config["agents"])))
-        exchange_of(config).order_books[SYMBOL].tape = tapes[-1]
-        return config
-
-    monkeypatch.setattr("envs.kernel_market.build_market", build_with_tape)
-
-    def one_run(others: list[OptimalExecEnv]) -> bytes:
+    def one_run(others: list[OptimalExecEnv]) -> list[Any]:
         """An environment stepped with others between its steps, in an order that varies."""
         rng = np.random.default_rng(0)
 
         def disturb() -> None:
             for index in rng.permutation(len(others))[: rng.integers(0, len(others) + 1)]:
                 other = others[index]
-                if other._rows is None:
+                if not other._in_progress:
                     other.reset(seed=int(rng.integers(20)), options={"side": SIDES[index % 2]})
                 else:
                     other.step(int(rng.integers(5)))
 
-        env = OptimalExecEnv(of)
+        env = OptimalExecEnv(of, engine=engine)
         disturb()
         env.reset(seed=5, options={"side": "sell"})
-        tape, done, steps = tapes[-1], False, 0
+        seen: list[Any] = []
+        done = False
         while not done:
             disturb()
-            done = env.step(steps % 5)[2]
-            steps += 1
-        return fills_bytes(fills_of(env, tape, of, 5, "sell"), tmp_path)
+            observation, reward, done, _, info = env.step(len(seen) % 5)
+            seen.append((observation.tobytes(), reward, info))
+        if engine == "compiled":
+            return [*seen, env._markets.stack.words.tobytes()]  # type: ignore[attr-defined]
+        agent = env._markets.markets[0].agent  # type: ignore[attr-defined]
+        return [*seen, agent.fills, agent.child_orders]
 
     alone = one_run([])
-    assert one_run([OptimalExecEnv(of) for _ in range(7)]) == alone
-    assert fills_bytes(make_table("fills", run_episode(of, "idle", 5, "sell")["fills"]), tmp_path) != alone
+    assert one_run([OptimalExecEnv(of, engine=engine) for _ in range(7)]) == alone
 
 
 def test_environments_stepped_from_within_an_episode_change_no_byte(
@@ -278,7 +262,7 @@ def test_environments_stepped_from_within_an_episode_change_no_byte(
     class Disturbed(TWAPAgent):
         def decide(self, view: View) -> Decision:
             for index, other in enumerate(others):
-                if other._rows is None:
+                if not other._in_progress:
                     other.reset(seed=view.decision + index)
                 else:
                     other.step(view.decision % 5)

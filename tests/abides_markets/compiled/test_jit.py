@@ -23,18 +23,18 @@ ROOT = Path(jit.__file__).resolve().parents[2]
 def test_the_folder_changes_with_every_source(name: str, tmp_path: Path) -> None:
     copy = tmp_path / "compiled"
     shutil.copytree(jit.SOURCES, copy)
-    before = jit.cache_folder(copy)
-    assert before == jit.cache_folder()
+    before = jit.cache_folder(jit.engine_sources(copy))
+    assert before == jit.cache_folder(jit.engine_sources())
     source = copy / name
     source.write_text(source.read_text() + "\n")
-    assert jit.cache_folder(copy) != before
+    assert jit.cache_folder(jit.engine_sources(copy)) != before
 
 
 @pytest.mark.parametrize("module", [numba, np])
 def test_the_folder_changes_with_the_versions(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = jit.cache_folder()
+    before = jit.cache_folder(jit.engine_sources())
     monkeypatch.setattr(module, "__version__", "0.0.0")
-    assert jit.cache_folder() != before
+    assert jit.cache_folder(jit.engine_sources()) != before
 
 
 def test_modules_said_to_hold_nothing_compiled_do_not() -> None:

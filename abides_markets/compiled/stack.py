@@ -1,0 +1,189 @@
+"""Several markets side by side, each with an execution slot, stepped from decision to decision by one compiled call."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abides_core.engines import UnsupportedError
+from abides_markets.compiled import layout as at
+from abides_markets.compiled import stepping
+from abides_markets.compiled.buffer import FIRST_ROWS
+from abides_markets.compiled.buffer import GROWING
+from abides_markets.compiled.buffer import Buffer
+from abides_markets.compiled.buffer import grown_rows
+from abides_markets.compiled.buffer import resized
+from abides_markets.compiled.build import reseed
+from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.results import fill_tape
+from abides_markets.compiled.slot import ExecutionSlot
+from abides_markets.compiled.translate import first_fault
+from abides_markets.compiled.translate import to_buffer
+from abides_markets.orders import Side
+from abides_markets.tape import MarketTape
+from abides_markets.utils import config_append_agents
+
+Ints = NDArray[np.int64]
+ROWS = {**FIRST_ROWS, at.HISTORY: 16_384, at.QUOTES: 16_384, at.FILLS: 4_096}
+"""Rows of the tables at first: with one market they all grow, so they begin where an hour of trading needs them."""
+PROBES = (0, 1)
+"""Seeds of the two markets that show whether others can be made from the first."""
+
+
+class MarketStack:
+    """N markets of one configuration, each of its own seed and time, with an execution slot.
+
+    Args:
+        build: Returns the background of the market of a seed, as a `build_config` does, with latencies that do not
+            depend on the seed.
+        slot: Returns the slot, given its agent id.
+        markets: Number of markets N.
+
+    Raises:
+        UnsupportedError: If the compiled engine does not run the background.
+
+    Attributes:
+        words: The markets, one a row.
+        views: What each slot shows, int64, shape `(N, VIEW_WORDS)`; the words of `agents.views.VIEW`.
+        times: When it was shown, ns since the epoch, shape `(N,)`.
+        finished: Whether each slot has nothing more to do, shape `(N,)`.
+    """
+
+    def __init__(
+        self, build: Callable[[int], dict[str, Any]], slot: Callable[[int], ExecutionSlot], markets: int = 1
+    ) -> None:
+        fault = first_fault(build(PROBES[0]))
+        if fault is not None:
+            raise UnsupportedError(f"the compiled engine does not support {fault}: use engine='reference'")
+        self._build = build
+        self._slot = slot
+        self._rows = dict(ROWS)
+        self._template: Buffer | None = None
+        self._is_reseedable = False
+        self.words: NDArray[np.int64] = np.zeros((markets, 0), dtype=np.int64)
+        self.views: Ints = np.zeros((markets, at.VIEW_WORDS), dtype=np.int64)
+        self.times: Ints = np.zeros(markets, dtype=np.int64)
+        self.finished: NDArray[np.bool_] = np.zeros(markets, dtype=np.bool_)
+        self._fills: Ints = np.zeros((max(64, 8 * markets), 3), dtype=np.int64)
+        self._fill_count = 0
+        self._only: NDArray[np.bool_] = np.zeros(markets, dtype=np.bool_)
+
+    @property
+    def fills(self) -> Ints:
+        """Executions since the views before, market by market, shape `(F, 3)`: market, price in cents, shares."""
+        return self._fills[: self._fill_count]
+
+    def start(self, index: int, seed: int, side: Side) -> None:
+        """Begin the market of a seed and run it to the first decision, or to its end if there is none.
+
+        Args:
+            index: Which of the N markets.
+            seed: Its seed, 0 ≤ seed < 2**32.
+            side: Side of the parent order.
+        """
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"the seed of a market must be at least 0 and less than 2**32, got {seed}")
+        template = self._template if self._template is not None else self._make_template()
+        words = self.words[index]
+        if self._is_reseedable:
+            words[:] = template
+            reseed(words, seed)
+        else:
+            words[:] = self._market_before_first_event(seed)
+        words[words[at.SLOT_BLOCK] + at.E_SIDE] = at.BID if side is Side.BID else at.ASK
+        self._only[:] = False
+        self._only[index] = True
+        self._run(self._only)
+
+    def step(self, decisions: Ints, active: NDArray[np.bool_]) -> None:
+        """Carry a decision out in each active market and run it to the next one, or to its end.
+
+        Args:
+            decisions: int64, shape `(N, 4)`: shares of a market order, shares and price (cents) of a limit order, and
+                whether resting orders are cancelled first.
+            active: Markets to step, shape `(N,)`; they have been started and are not finished.
+
+        Raises:
+            ValueError: If a decision has a negative number of shares or a limit order without a price.
+        """
+        wrong = stepping.hand_in(self.words, decisions, active)
+        if wrong >= 0:
+            raise ValueError(
+                "shares of a decision must not be negative and a limit order needs a price, got "
+                f"market={decisions[wrong, 0]}, limit={decisions[wrong, 1]}, limit_price={decisions[wrong, 2]}"
+            )
+        self._run(active)
+
+    def fork(self, *, leave: bool = False) -> MarketStack:
+        """Return independent markets in the same state.
+
+        Args:
+            leave: Whether the forks leave what is unfilled at the end of the window, instead of sweeping it: with that
+                a fork that is stepped by decisions to do nothing is the market without the rest of the order.
+        """
+        other = copy.copy(self)
+        for name in ("words", "views", "times", "finished", "_fills", "_only"):
+            setattr(other, name, getattr(self, name).copy())
+        if leave:
+            for words in other.words:
+                if words[at.AGENT_COUNT]:
+                    words[words[at.SLOT_BLOCK] + at.E_SWEEP] = 0
+        return other
+
+    def _run(self, active: NDArray[np.bool_]) -> None:
+        first = 0
+        while True:
+            first = stepping.run_all(self.words, first, active, self.views, self.times, self.finished)
+            if first == len(self.words):
+                break
+            self._grow(first)
+        while True:
+            self._fill_count = stepping.gather_fills(self.words, active, self._fills)
+            if self._fill_count <= len(self._fills):
+                break
+            self._fills = np.zeros((2 * self._fill_count, 3), dtype=np.int64)
+
+    def _grow(self, full: int) -> None:
+        """Give all markets the tables that the full one needs."""
+        assert self._template is not None
+        self._rows = grown_rows(self.words[full])
+        self._template = resized(self._template, self._rows)
+        words = np.zeros((len(self.words), len(self._template)), dtype=np.int64)
+        for index, market in enumerate(self.words):
+            if market[at.AGENT_COUNT]:  # it has been started
+                words[index] = resized(market, self._rows)
+        self.words = words
+
+    def _make_template(self) -> Buffer:
+        """Make the market that others are made from, and find out whether they can be."""
+        template = self._market_before_first_event(PROBES[0])
+        self._rows = {offset: int(template[total]) for offset, total, *_ in GROWING}
+        self._template = template
+        self.words = np.zeros((len(self.words), len(template)), dtype=np.int64)
+        self._is_reseedable = all(self._reseeds_to(template, seed) for seed in PROBES)
+        return template
+
+    def _reseeds_to(self, template: Buffer, seed: int) -> bool:
+        market = template.copy()
+        reseed(market, seed)
+        return np.array_equal(market, self._market_before_first_event(seed))
+
+    def _market_before_first_event(self, seed: int) -> Buffer:
+        config = self._build(seed)
+        config_append_agents(config, [self._slot(len(config["agents"]))])
+        buffer = to_buffer(config, self._rows)
+        wake_at(buffer, 0, buffer[at.CLOSE])
+        for agent in config["agents"]:
+            wake_at(buffer, agent.id, config["start_time"])
+        return buffer
+
+    def tape(self, index: int) -> MarketTape:
+        """Return what has happened in a market so far: trades, quotes, and the slot's places in the queue."""
+        words = self.words[index]
+        tape = MarketTape(int(words[at.AGENT_COUNT]) - 1)
+        fill_tape(words, tape)
+        return tape

@@ -1,0 +1,117 @@
+"""Episodes of N execution markets: which market each runs in, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs import Experiment
+from configs import experiment_from
+from configs import load_experiment
+from configs import load_seed_ranges
+from configs import parse_seeds
+from configs.models import Side
+from envs.markets import ExecutionMarkets
+
+DRAWS = 20
+"""Markets that an unseeded `reset` tries before it gives up: one that never has both sides in the window is skipped."""
+
+
+def as_experiment(experiment: Experiment | Mapping[str, Any] | str | Path) -> Experiment:
+    """Return an experiment, read from the mapping of one, or from the name or path of its YAML file."""
+    if isinstance(experiment, Mapping):
+        return experiment_from(dict(experiment))
+    if isinstance(experiment, str | Path):
+        return load_experiment(experiment)
+    return experiment
+
+
+class Episodes:
+    """The episodes in progress in N markets.
+
+    Args:
+        experiment: The experiment.
+        markets: The markets.
+        seeds: Range `A:B` from which markets are drawn; by default the training range.
+
+    Attributes:
+        market_seeds: Seed of each market, `(N,)`.
+        sides: Side of each parent order.
+        gains: Σ q·s·(arrival − price) over the fills of each episode so far, cents, `(N,)`.
+    """
+
+    def __init__(self, experiment: Experiment, markets: ExecutionMarkets, seeds: str | None) -> None:
+        self._side = experiment.order.side
+        self._markets = markets
+        self._seeds = parse_seeds(seeds if seeds is not None else load_seed_ranges().train)
+        count = len(markets.rows)
+        self.market_seeds = np.full(count, -1, dtype=np.int64)
+        self.sides: list[Side] = ["buy"] * count
+        self.gains = np.zeros(count)
+
+    def begin(
+        self, index: int, np_random: np.random.Generator, seed: int | None, options: dict[str, Any] | None
+    ) -> None:
+        """Begin an episode.
+
+        Args:
+            index: In which of the N markets.
+            np_random: Random numbers of the episode: the market without a seed, the side if it may be both.
+            seed: Seed of the market; without it one is drawn.
+            options: `market_seed` (takes precedence) and `side` (`buy` or `sell`), both optional.
+
+        Raises:
+            ValueError: If an option is unknown or a side is neither of the two.
+            RuntimeError: If the market given, or every one drawn, never has both sides in the window.
+        """
+        chosen = dict(options or {})
+        market_seed = chosen.pop("market_seed", seed)
+        side = chosen.pop("side", self._side)
+        if chosen:
+            raise ValueError(f"unknown option {next(iter(chosen))!r}; allowed: market_seed, side")
+        drawn = market_seed is None
+        if drawn:
+            market_seed = self._draw_seed(np_random)
+        if side == "both":
+            side = ("buy", "sell")[int(np_random.integers(2))]
+        if side not in ("buy", "sell"):
+            raise ValueError(f"side must be 'buy' or 'sell', got {side!r}")
+        self._markets.start(index, market_seed, side)
+        attempts = 1
+        while self._markets.finished[index]:  # without an arrival price there is nothing to decide
+            if not drawn or attempts == DRAWS:
+                raise RuntimeError(f"the market of seed {market_seed} never had both sides in the window")
+            market_seed = self._draw_seed(np_random)
+            self._markets.start(index, market_seed, side)
+            attempts += 1
+        self.market_seeds[index] = market_seed
+        self.sides[index] = side
+        self.gains[index] = 0.0
+
+    def _draw_seed(self, np_random: np.random.Generator) -> int:
+        return self._seeds[int(np_random.integers(len(self._seeds)))]
+
+    def info(self, index: int) -> dict[str, Any]:
+        """Return what is known of an episode besides its observation.
+
+        Returns:
+            `market_seed`, `side`, `time` (ns), `filled` and `left` (shares), and at the end `completion` (fraction of
+            the parent order) and `shortfall_cents` (per share of the parent order, positive is better).
+        """
+        view = self._markets.rows[index]
+        left = int(view["left"])
+        info: dict[str, Any] = {
+            "market_seed": int(self.market_seeds[index]),
+            "side": self.sides[index],
+            "time": int(self._markets.times[index]),
+            "filled": int(view["filled"]),
+            "left": left,
+        }
+        if self._markets.finished[index]:
+            opportunity = left * int(view["side"]) * int(view["arrival2"] - view["mid2"]) / 2
+            info["completion"] = info["filled"] / int(view["parent"])
+            info["shortfall_cents"] = float(self.gains[index] + opportunity) / int(view["parent"])
+        return info

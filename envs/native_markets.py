@@ -1,0 +1,71 @@
+"""Execution markets on the compiled engine: the execution agents too live in the markets' buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abides_markets.compiled.slot import ExecutionSlot
+from abides_markets.compiled.stack import MarketStack
+from abides_markets.orders import Side as BookSide
+from agents.market import SYMBOL
+from agents.market import build_market
+from agents.reward import FILL
+from agents.views import VIEW
+from agents.views import words_of
+from configs.models import Experiment
+from configs.models import Side
+
+
+class NativeMarkets:
+    """N execution markets of an experiment in one `MarketStack`, as `envs.markets.ExecutionMarkets`.
+
+    Args:
+        experiment: The experiment.
+        count: Number of markets N.
+
+    Raises:
+        UnsupportedError: If the compiled engine does not run the experiment's market.
+
+    Attributes:
+        rows: What is seen in each market, `(N,)` of `agents.views.VIEW`.
+        times: When it was seen, ns since the epoch, `(N,)`.
+        finished: Whether each parent order has come to its end, `(N,)`.
+        stack: The markets.
+    """
+
+    def __init__(self, experiment: Experiment, count: int) -> None:
+        order = experiment.order
+
+        def slot(agent_id: int) -> ExecutionSlot:
+            return ExecutionSlot(
+                agent_id,
+                SYMBOL,
+                side=BookSide.BID,
+                quantity=order.quantity,
+                start=order.start,
+                window=order.window,
+                interval=experiment.decision_interval,
+                sweep=order.end_rule == "sweep",
+                settlement=order.settlement,
+            )
+
+        self.stack = MarketStack(lambda seed: build_market(experiment.market, seed), slot, count)
+        self.rows = self.stack.views.view(VIEW)[:, 0]
+        self.times = self.stack.times
+        self.finished = self.stack.finished
+
+    @property
+    def fills(self) -> NDArray[Any]:
+        """Executions since the rows before, `(F,)` of `agents.reward.FILL`."""
+        return self.stack.fills.view(FILL)[:, 0]
+
+    def start(self, index: int, seed: int, side: Side) -> None:
+        """Begin the market of a seed and run it to the first decision or its end."""
+        self.stack.start(index, seed, BookSide.BID if side == "buy" else BookSide.ASK)
+
+    def step(self, decisions: NDArray[Any], active: NDArray[np.bool_]) -> None:
+        """Carry out the decisions in the active markets, and run each to the next one or its end."""
+        self.stack.step(words_of(decisions), active)
