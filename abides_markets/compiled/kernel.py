@@ -8,10 +8,13 @@ into the same queue.
 from __future__ import annotations
 
 import datetime
+import math
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,8 +60,10 @@ from abides_markets.messages.query import QuerySpreadMsg
 from abides_markets.messages.query import QuerySpreadResponseMsg
 from abides_markets.messages.query import QueryTransactedVolMsg
 from abides_markets.messages.query import QueryTransactedVolResponseMsg
+from abides_markets.order_book import is_whole
 from abides_markets.orders import ORDER_IDS
 from abides_markets.orders import LimitOrder
+from abides_markets.orders import MarketOrder
 from abides_markets.orders import Order
 from abides_markets.orders import Side
 
@@ -117,7 +122,7 @@ class CompiledKernel:
             MarketClosePriceRequestMsg: self._send_plain(at.CLOSE_PRICE_REQUEST, lambda m: 0),
             QueryLastTradeMsg: self._send_plain(at.QUERY_LAST_TRADE, lambda m: 0),
             QuerySpreadMsg: self._send_plain(at.QUERY_SPREAD, _depth),
-            QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, lambda m: str_to_ns(m.lookback_period)),
+            QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, _lookback),
             BookImbalanceSubReqMsg: self._send_plain(at.SUBSCRIBE, _threshold_bits),
             CancelOrderMsg: self._send_cancel,
             LimitOrderMsg: self._send_order,
@@ -426,7 +431,11 @@ class CompiledKernel:
         if not isinstance(message, LimitOrderMsg | MarketOrderMsg | CancelOrderMsg):
             raise _unsupported(f"a {message.type()} in a batch")
         order = message.order
+        if not isinstance(order, MarketOrder if isinstance(message, MarketOrderMsg) else LimitOrder):
+            raise _unsupported(f"a {message.type()} with {order!r}")
         number = order.order_id
+        if not is_whole(number, least=-sys.maxsize):
+            raise _unsupported(f"an order with the id {number!r}")
         if order.symbol != self.symbol:
             raise _unsupported(f"an order for {order.symbol!r}")
         if order.agent_id != sender_id:
@@ -494,15 +503,17 @@ class _OracleFace:
 
 
 def _check_order(order: Order) -> None:
-    if not 0 < order.quantity < LARGEST or int(order.quantity) != order.quantity:
+    if not is_whole(order.quantity, least=1) or order.quantity >= LARGEST:
         raise _unsupported(f"an order of {order.quantity!r} shares")
+    if order.side not in SIDES:
+        raise _unsupported(f"an order on the side {order.side!r}")
     if order.tag is not None and str(order.tag).startswith("MR_preprocess"):
         raise _unsupported(f"an order with the tag {order.tag!r}")
     if isinstance(order, LimitOrder):
         for flag in ("is_hidden", "is_price_to_comply", "insert_by_id", "is_post_only"):
             if getattr(order, flag):
                 raise _unsupported(f"an order with {flag}")
-        if not 0 <= order.limit_price < LARGEST or int(order.limit_price) != order.limit_price:
+        if not is_whole(order.limit_price) or order.limit_price >= LARGEST:
             raise _unsupported(f"a limit price of {order.limit_price!r}")
 
 
@@ -517,12 +528,22 @@ def _own_ids() -> Iterator[None]:
 
 
 def _depth(message: QuerySpreadMsg) -> int:
-    if message.depth != int(message.depth) or message.depth < 0:
+    if not isinstance(message.depth, int | np.integer) or message.depth < 0:
         raise _unsupported(f"a depth of {message.depth!r} levels")
     return min(int(message.depth), DEEPEST)
 
 
+def _lookback(message: QueryTransactedVolMsg) -> int:
+    try:
+        return str_to_ns(message.lookback_period)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _unsupported(f"a look-back of {message.lookback_period!r}") from error
+
+
 def _threshold_bits(message: BookImbalanceSubReqMsg) -> int:
+    least: Any = message.min_imbalance
+    if not isinstance(least, Real) or not math.isfinite(least):
+        raise _unsupported(f"a min_imbalance of {least!r}")
     return int(np.float64(message.min_imbalance).view(np.int64))
 
 

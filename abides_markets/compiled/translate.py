@@ -35,6 +35,7 @@ from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
 from abides_markets.orders import Side
+from abides_markets.switches import REFERENCE_ENGINE_ONLY
 from abides_markets.utils import LineLatencyModel
 
 KINDS: dict[type, int] = {
@@ -103,6 +104,9 @@ def first_fault(config: dict[str, Any]) -> str | None:
 def _exchange_fault(exchange: ExchangeAgent) -> str | None:
     if len(exchange.symbols) != 1:
         return f"{len(exchange.symbols)} symbols"
+    for name in REFERENCE_ENGINE_ONLY:
+        if getattr(exchange.switches, name):
+            return f"the switch {name}"
     book = exchange.order_books[exchange.symbols[0]]
     if exchange.kernel is not None or book.history or exchange.data_subscriptions:
         return "an exchange that has taken part in a run already"

@@ -106,6 +106,7 @@ REFUSED: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
     ("with lambda_a=0", each("Value", lambda_a=0)),
     ("whose arrival_rate is not its wake_up_freq", each("Momentum", arrival_rate=5)),
     ("another makers_requote", each("Adaptive", switches=Switches.all_on())),
+    ("the switch report_rejections", each("Exchange", switches=Switches(report_rejections=True))),
     ("with min_imbalance=-0.1", each("Adaptive", min_imbalance=-0.1)),
     ("a latency model other than", _set("agent_latency_model", None)),
     ("a latency model other than", _set("agent_latency_model", LatencyModel(np.random.RandomState(0), 10))),
