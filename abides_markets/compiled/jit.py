@@ -24,7 +24,7 @@ from numba.core.caching import UserProvidedCacheLocator
 
 config: Any = numba.config
 SOURCES = Path(__file__).parent
-NOT_COMPILED = ("__init__", "buffer", "engine", "kernel", "random_states", "results", "translate", "warm")
+NOT_COMPILED = ("__init__", "buffer", "engine", "kernel", "random_states", "results", "state", "translate", "warm")
 """Modules of this package without compiled functions and without constants that those use."""
 
 
