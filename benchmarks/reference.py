@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     mean = {name: sum(row[name] for row in rows.values()) / len(rows) for name in COLUMNS}
     print(_row("mean", [_text(name, mean[name]) for name in COLUMNS]))
     if args.json is not None:
-        write_json(args.json, {"machine": machine, "end_time": END_TIME, "seeds": rows, "mean": mean})
+        write_json(args.json, "reference", {"machine": machine, "end_time": END_TIME, "seeds": rows, "mean": mean})
 
 
 def _row(first: object, rest: Any) -> str:
