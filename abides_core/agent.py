@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 class Agent:
     """A participant of a simulation: woken at times of its choice and handed the messages sent to it.
 
+    An agent that is to take part in a market that is forked or kept (`fork`, `snapshot` and `restore` of a kernel that
+    has them) defines `get_state() -> state`, all that changes during a run but for `kernel`, `current_time` and
+    `stream`, and `set_state(state)`, which is called on an agent as its constructor left it, or on a shallow copy, and
+    replaces all of that. A state is made of None, booleans, numbers, text, bytes, NumPy arrays of numbers, and lists
+    and dictionaries (with text as keys) of these; tuples come back as lists.
+
     Args:
         id: Index of the agent in the kernel's list.
         name: Name, by default `{type}_{id}`.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import multiprocessing
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
 from time import process_time
 from typing import Any
@@ -116,9 +117,9 @@ def main(arguments: list[str] | None = None) -> None:
     single_seconds(env, args.seeds[0])  # loads the compiled code
     singles = [min((single_seconds(env, s) for _ in range(REPEATS)), key=lambda t: t[1]) for s in args.seeds]
     rate, size = max(vector_rate(of, args.markets, s) for s in args.seeds)
-    figures = {
-        "twap_agent_ms": 1e3 * np.mean([min(twap_seconds(of, s) for _ in range(REPEATS)) for s in args.seeds]),
-        "reset_ms": 1e3 * np.mean([reset for reset, _, _ in singles]),
+    figures: dict[str, float] = {
+        "twap_agent_ms": 1e3 * fmean(min(twap_seconds(of, s) for _ in range(REPEATS)) for s in args.seeds),
+        "reset_ms": 1e3 * fmean(reset for reset, _, _ in singles),
         "env_steps_per_s": sum(steps for _, _, steps in singles) / sum(ran for _, ran, _ in singles),
         "vector_steps_per_s": rate,
         "markets": args.markets,
@@ -128,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     for name, value in figures.items():
         print(f"{name:<20}{value:>12,.2f}", flush=True)
     if args.json is not None:
-        write_json(args.json, {"machine": machine, "seeds": args.seeds, **{k: float(v) for k, v in figures.items()}})
+        write_json(args.json, "environment", {"machine": machine, "seeds": args.seeds, "figures": figures})
 
 
 if __name__ == "__main__":

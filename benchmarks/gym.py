@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows[f"{interval} {policy}"] = row
         print(_row(interval, policy, [_text(name, row[name]) for name in COLUMNS]), flush=True)
     if args.json is not None:
-        write_json(args.json, {"machine": machine, "engine": args.engine, "seeds": args.seeds, "episodes": rows})
+        write_json(args.json, "gym", {"machine": machine, "engine": args.engine, "seeds": args.seeds, "episodes": rows})
 
 
 def _row(interval: str, policy: str, rest: Any) -> str:

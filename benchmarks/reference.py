@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
         **_table("rmsc03", RMSC03_END_TIME, build_rmsc03, args.seeds),
     }
     if args.json is not None:
-        write_json(args.json, result)
+        write_json(args.json, "reference", result)
 
 
 def _table(market: str, end_time: str, build: Build, seeds: list[int]) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{'switch':<32}" + "".join(f"{column:>15}" for column in columns))
         result[world] = measure(args.seeds, added)
     if args.json is not None:
-        write_json(args.json, result)
+        write_json(args.json, "switches", result)
 
 
 if __name__ == "__main__":

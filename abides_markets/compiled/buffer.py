@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,24 @@ def resized(buffer: Buffer, rows: dict[int, int]) -> Buffer:
             if rows[offset] > old:
                 _add_free_rows(larger, offset, words, free, old, rows[offset])
     return larger
+
+
+def segments(buffer: Buffer) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of what is in use: what never grows, then of each table the rows up to the last used one."""
+    yield 0, int(buffer[at.FIXED_END])
+    for offset, total, words, copies, free in GROWING:
+        rows = _used(buffer, offset) if free is None else int(buffer[total])
+        for copy in range(copies):
+            start = int(buffer[offset + copy])
+            yield start, start + rows * words
+
+
+def copied(buffer: Buffer) -> Buffer:
+    """Return a copy of a buffer; what is not in use is left out, which leaves much of the new memory untouched."""
+    twin = np.zeros(len(buffer), dtype=np.int64)
+    for start, end in segments(buffer):
+        twin[start:end] = buffer[start:end]
+    return twin
 
 
 def _used(buffer: Buffer, offset: int) -> int:

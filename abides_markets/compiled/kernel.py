@@ -7,7 +7,9 @@ into the same queue.
 
 from __future__ import annotations
 
+import copy
 import datetime
+import json
 import math
 import sys
 from collections import defaultdict
@@ -31,13 +33,27 @@ from abides_markets.compiled import layout as at
 from abides_markets.compiled import loop
 from abides_markets.compiled import outside
 from abides_markets.compiled.buffer import Buffer
+from abides_markets.compiled.buffer import copied
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import grown
 from abides_markets.compiled.oracle import advance
 from abides_markets.compiled.queue import wake_at
 from abides_markets.compiled.queue import wake_each
+from abides_markets.compiled.results import add_results
 from abides_markets.compiled.results import agent_rows
 from abides_markets.compiled.results import fill_tape
+from abides_markets.compiled.results import from_buffer
+from abides_markets.compiled.state import agent_from_plain
+from abides_markets.compiled.state import agent_to_plain
+from abides_markets.compiled.state import copied_exchange
+from abides_markets.compiled.state import copied_oracle
+from abides_markets.compiled.state import copied_trader
+from abides_markets.compiled.state import from_bytes
+from abides_markets.compiled.state import order_from_plain
+from abides_markets.compiled.state import order_to_plain
+from abides_markets.compiled.state import plain
+from abides_markets.compiled.state import to_bytes
+from abides_markets.compiled.state import unplain
 from abides_markets.compiled.translate import is_built_in
 from abides_markets.compiled.translate import to_buffer
 from abides_markets.messages.market import MarketClosedMsg
@@ -117,6 +133,13 @@ class CompiledKernel:
         self._orders: dict[int, Order] = {}
         self._records: dict[int, int] = {}
         self._standing: set[tuple[int, int]] = set()
+        self._is_calling = self._has_ended = self._is_fork = False
+        for agent in self.agents:
+            agent.kernel = self
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make the tables of what is done with each message, which know the kernel."""
         self._send: dict[type, Callable[[int, Any, int], None]] = {
             MarketHoursRequestMsg: self._send_plain(at.HOURS_REQUEST, lambda m: 0),
             MarketClosePriceRequestMsg: self._send_plain(at.CLOSE_PRICE_REQUEST, lambda m: 0),
@@ -242,15 +265,23 @@ class CompiledKernel:
         """Call an agent's method with the run's own message and order numbers in place."""
         MESSAGE_IDS.value = int(self.buffer[at.NEXT_MESSAGE])
         ORDER_IDS.value = int(self.buffer[at.NEXT_ORDER])
+        self._is_calling = True
         try:
             return function(*arguments)
         finally:
+            self._is_calling = False
             self.buffer[at.NEXT_MESSAGE] = MESSAGE_IDS.value
             self.buffer[at.NEXT_ORDER] = ORDER_IDS.value
 
     def terminate(self) -> dict[str, Any]:
-        """Let the agents in Python finish, fill in the others, and return the end state."""
-        self._fill_in()
+        """Let the agents in Python finish, give the others their holdings, and return the end state."""
+        self._has_ended = True
+        if self._is_fork:  # until here it has shared them
+            self.agents = [copied_trader(a, self) if is_built_in(a) and a.id else a for a in self.agents]
+            oracle = copied_oracle(self.config["custom_properties"]["oracle"])
+            properties = {**self.config["custom_properties"], "oracle": oracle}
+            self.config = {**self.config, "agents": self.agents, "custom_properties": properties}
+        self._fill_in_holdings()
         with _own_ids():
             for agent in self.agents:
                 if not is_built_in(agent):
@@ -265,7 +296,12 @@ class CompiledKernel:
         self.custom_state["agents"] = self.agents
         return self.custom_state
 
-    def _fill_in(self) -> None:
+    def fill_in(self) -> None:
+        """Leave in the agents, the book and the oracle all that the run has left; after `terminate`."""
+        from_buffer(self.buffer, self.config)
+        add_results(self)
+
+    def _fill_in_holdings(self) -> None:
         """Leave the built-in agents with the cash and shares that they have in the buffer."""
         rows = agent_rows(self.buffer)
         cash, shares = rows[:, at.A_CASH].tolist(), rows[:, at.A_SHARES].tolist()
@@ -274,6 +310,83 @@ class CompiledKernel:
                 agent.holdings = {"CASH": cash[agent.id]}
                 if shares[agent.id]:
                     agent.holdings[self.symbol] = shares[agent.id]
+
+    # Copies
+
+    def fork(self) -> CompiledKernel:
+        """Return an independent kernel in the same state, which goes on as this one would.
+
+        It has an exchange, a book, a tape and agents in Python of its own; the built-in agents lie in the buffer, and
+        become its own objects when it ends.
+
+        Raises:
+            UnsupportedError: If an agent in Python has no `get_state` and `set_state`.
+            RuntimeError: If the market has ended, or an agent is just acting.
+        """
+        state = json.loads(json.dumps(self._state()))
+        twin = copy.copy(self)
+        twin._is_fork = True
+        twin.buffer = copied(self.buffer)
+        twin.agents = list(self.agents)
+        for agent in (self.agents[0], *self._in_python):
+            twin.agents[agent.id] = copied_exchange(agent) if agent.id == 0 else copy.copy(agent)
+            twin.agents[agent.id].kernel = twin
+        twin._in_python = [twin.agents[agent.id] for agent in self._in_python]
+        twin.gym_agents = [twin.agents[agent.id] for agent in self.gym_agents]
+        twin.oracle = _OracleFace(twin, self.config["custom_properties"]["oracle"])
+        twin.mean_result_by_agent_type, twin.agent_count_by_type = defaultdict(int), defaultdict(int)
+        twin._bind()
+        twin._set_state(state)
+        return twin
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, to go on from in this or another process (`restore`); raises as `fork` does."""
+        return to_bytes(self.buffer, self.config, self._state())
+
+    @classmethod
+    def restore(cls, data: bytes, config: dict[str, Any]) -> CompiledKernel:
+        """Return a kernel in the state of a snapshot.
+
+        Args:
+            data: What `snapshot` returned.
+            config: The configuration of that market, built afresh.
+
+        Raises:
+            SnapshotError: If the bytes are none, or of another market or version of the engine.
+        """
+        kernel = cls(config)
+        kernel.buffer, state = from_bytes(data, kernel.buffer, config)
+        kernel._set_state(state)
+        kernel._fill_in_book()
+        return kernel
+
+    def _state(self) -> dict[str, Any]:
+        """Return what is kept in Python, as `plain` writes it."""
+        if self._has_ended or self._is_calling:
+            raise RuntimeError("a market is copied between two calls of runner, and before it ends")
+        results = {key: value for key, value in self.custom_state.items() if key != "agent_state"}
+        of_agents = self.custom_state.get("agent_state", {})
+        return {
+            "orders": [order_to_plain(order) for order in self._orders.values()],
+            "records": list(self._records.items()),
+            "standing": sorted(self._standing),
+            "summary_log": plain(self.summary_log, "the summary log"),
+            "custom_state": plain(results, "the run"),
+            "agent_state": [[agent, plain(value, f"agent {agent}")] for agent, value in of_agents.items()],
+            "agents": [agent_to_plain(agent) for agent in self._in_python],
+        }
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        orders = [order_from_plain(order) for order in state["orders"]]
+        self._orders = {order.order_id: order for order in orders}
+        self._records = dict(state["records"])
+        self._standing = {(kind, agent) for kind, agent in state["standing"]}
+        self.summary_log = unplain(state["summary_log"])
+        self.custom_state = unplain(state["custom_state"])
+        if state["agent_state"]:
+            self.custom_state["agent_state"] = {agent: unplain(value) for agent, value in state["agent_state"]}
+        for agent in state["agents"]:
+            agent_from_plain(self.agents[agent["id"]], agent)
 
     # Services for agents
 

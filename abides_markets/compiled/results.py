@@ -98,6 +98,21 @@ def agent_rows(buffer: Buffer) -> NDArray[np.int64]:
     return buffer[first : first + count * at.AGENT_WORDS].reshape(count, at.AGENT_WORDS)
 
 
+def add_results(kernel: Any) -> None:
+    """Value the built-in agents at the last trade they know of, as they do themselves at the end of a run."""
+    rows = agent_rows(kernel.buffer)
+    prices = np.where(rows[:, at.A_KNOWS_TRADE] == 1, rows[:, at.A_LAST_TRADE], 0)
+    values = (rows[:, at.A_CASH] + prices * rows[:, at.A_SHARES]).tolist()
+    totals, counts = kernel.mean_result_by_agent_type, kernel.agent_count_by_type
+    for agent, value in zip(kernel.agents[1:], values[1:], strict=True):
+        if is_built_in(agent):
+            totals[agent.type] += value - agent.starting_cash
+            counts[agent.type] += 1
+    if any(agent.log_events and is_built_in(agent) for agent in kernel.agents):
+        kernel.summary_log = NOT_KEPT
+    kernel.agent_current_times = rows[:, at.A_FREE].tolist()
+
+
 _FILLED = [
     at.A_KIND,
     at.A_TIME,
@@ -125,10 +140,8 @@ def _fill_agent(buffer: Buffer, agent: Any, row: list[int], hours: tuple[int, in
         store(buffer, stream, agent.stream, draws_normals)
     else:
         state["stream"] = Stored(buffer, stream, draws_normals)
-    if knows_trade:
-        state["last_trade"] = {symbol: last_trade}
-    if knows_hours:
-        state["mkt_open"], state["mkt_close"] = hours
+    state["last_trade"] = {symbol: last_trade} if knows_trade else {}
+    state["mkt_open"], state["mkt_close"] = hours if knows_hours else (None, None)
     state["first_wake"] = bool(first_wake)
     state["mkt_closed"] = bool(closed)
     state["exchange_id"] = 0

@@ -82,8 +82,8 @@ class Curious(TradingAgent):
 
     def wakeup(self, current_time: int) -> None:
         super().wakeup(current_time)
-        self.set_wakeup(current_time + 2_000_000)
-        if self.mkt_open is not None:
+        if self.mkt_open is not None and current_time >= self.mkt_open:
+            self.set_wakeup(current_time + 2_000_000)
             self.get_current_spread("ABM", depth=1000)
 
     def receive_message(self, current_time: int, sender_id: int, message: Message) -> None:
