@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"rllib − torch: {difference:+.2f} c/share, 95 % interval [{low:+.2f}, {high:+.2f}]")
     if args.json is not None:
         result = {"difference": difference, "interval": [low, high], "twap": twap, **found}
-        write_json(args.json, {"machine": describe(), "seeds": args.seeds, **result})
+        write_json(args.json, "cross_check", {"machine": describe(), "seeds": args.seeds, **result})
 
 
 if __name__ == "__main__":

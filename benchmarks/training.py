@@ -1,4 +1,4 @@
-"""Speed of training: `python -m benchmarks.training [--stock-steps 2000] [--json FILE]`.
+"""Speed of training: `python -m benchmarks.training [--seeds 0] [--json FILE]`.
 
 Trains a DQN on the execution market (20 000 shares in 30 minutes, a decision every 10 seconds, the compiled engine) in
 two ways in one process, and reports environment steps a CPU second of this process: `ours` is `experiments.rllib_dqn`,
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from time import process_time
 from typing import Any
 
@@ -20,6 +21,7 @@ from ray.rllib.algorithms.dqn import DQNConfig
 from benchmarks.machine import OneLineParser
 from benchmarks.machine import count
 from benchmarks.machine import describe
+from benchmarks.machine import seed
 from benchmarks.machine import write_json
 from configs import Experiment
 from configs import load_experiment
@@ -37,12 +39,13 @@ Trained = tuple[Callable[[int], int], Callable[[], None]]
 """Trains for about so many environment steps and returns how many they were; and ends the training."""
 
 
-def experiment(envs: int) -> Experiment:
+def experiment(envs: int, training_seed: int) -> Experiment:
     """Return what is trained, with so many environments."""
     return load_experiment(
         "quick",
         {
             "training.envs": envs,
+            "training.seed": training_seed,
             "training.hidden": [64, 64],
             "training.batch_size": BATCH,
             "training.updates_per_step": 1 / STEPS_AN_UPDATE,
@@ -52,9 +55,9 @@ def experiment(envs: int) -> Experiment:
     )
 
 
-def ours(envs: int) -> Trained:
+def ours(envs: int, training_seed: int) -> Trained:
     """Return the training of `experiments.rllib_dqn`."""
-    algorithm = build_algorithm(experiment(envs), "abides")
+    algorithm = build_algorithm(experiment(envs, training_seed), "abides")
 
     def train(steps: int) -> int:
         before = algorithm.steps
@@ -64,9 +67,9 @@ def ours(envs: int) -> Trained:
     return train, algorithm.stop
 
 
-def stock(envs: int) -> Trained:
+def stock(envs: int, training_seed: int) -> Trained:
     """Return RLlib's own training with the same settings."""
-    known = build_config(experiment(envs), "abides")
+    known = build_config(experiment(envs, training_seed), "abides")
     config = (
         DQNConfig()
         .environment(known.env, env_config=known.env_config)
@@ -93,7 +96,7 @@ def stock(envs: int) -> Trained:
         )
         .rl_module(model_config=known.rl_module_spec.model_config if known.rl_module_spec else known.model_config)
         .reporting(min_sample_timesteps_per_iteration=0, min_time_s_per_iteration=0)
-        .debugging(seed=0, log_level="ERROR")
+        .debugging(seed=training_seed, log_level="ERROR")
     )
     algorithm = config.build_algo()
     lifetime = 0
@@ -108,9 +111,9 @@ def stock(envs: int) -> Trained:
     return train, algorithm.stop
 
 
-def speed(make: Callable[[int], Trained], envs: int, steps: int) -> float:
+def speed(make: Callable[[int, int], Trained], envs: int, training_seed: int, steps: int) -> float:
     """Return environment steps a CPU second, over about so many steps after the warm-up."""
-    train, stop = make(envs)
+    train, stop = make(envs, training_seed)
     try:
         train(WARM_UP)
         begin = process_time()
@@ -120,11 +123,11 @@ def speed(make: Callable[[int], Trained], envs: int, steps: int) -> float:
         stop()
 
 
-def measure(name: str, make: Callable[[int], Trained], steps: int) -> dict[str, Any]:
-    """Find the best number of environments by runs of a tenth of the steps, and measure with it."""
-    tried = {envs: speed(make, envs, steps // 10) for envs in ENVS}
+def measure(name: str, make: Callable[[int, int], Trained], steps: int, seeds: list[int]) -> dict[str, Any]:
+    """Find the best number of environments by runs of a tenth of the steps, and measure with it: mean of the seeds."""
+    tried = {envs: speed(make, envs, seeds[0], steps // 10) for envs in ENVS}
     best = max(tried, key=lambda envs: tried[envs])
-    rate = speed(make, best, steps)
+    rate = fmean(speed(make, best, training_seed, steps) for training_seed in seeds)
     trials = "  ".join(f"{envs}: {value:,.0f}" for envs, value in tried.items())
     print(f"{name:<6}{rate:>10,.0f} steps/CPU s with {best} environments, {steps:,} steps   (first tries {trials})")
     return {"steps_per_cpu_s": rate, "envs": best, "steps": steps, "tried": tried}
@@ -133,6 +136,7 @@ def measure(name: str, make: Callable[[int], Trained], steps: int) -> dict[str, 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print the two speeds and, if asked, write the numbers."""
     parser = OneLineParser(prog="benchmarks.training", description="Speed of DQN training, ours and stock RLlib's.")
+    parser.add_argument("--seeds", type=seed, nargs="+", default=[0], metavar="SEED", help="of training (default: 0)")
     parser.add_argument("--steps", type=count, default=20_000, metavar="N", help="steps of ours (default: 20000)")
     parser.add_argument("--stock-steps", type=count, default=2_000, metavar="N", help="of stock (default: 2000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
@@ -146,13 +150,13 @@ def main(arguments: list[str] | None = None) -> None:
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     with local_ray(cpus=1):
         result = {
-            "ours": measure("ours", ours, args.steps),
-            "stock": measure("stock", stock, args.stock_steps),
+            "ours": measure("ours", ours, args.steps, args.seeds),
+            "stock": measure("stock", stock, args.stock_steps, args.seeds),
         }
     ratio = result["ours"]["steps_per_cpu_s"] / result["stock"]["steps_per_cpu_s"]
     print(f"\nours makes {ratio:.1f} times as many steps a CPU second")
     if args.json is not None:
-        write_json(args.json, {"machine": machine, "ratio": ratio, **result})
+        write_json(args.json, "training", {"machine": machine, "seeds": args.seeds, "ratio": ratio, **result})
 
 
 if __name__ == "__main__":

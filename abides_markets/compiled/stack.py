@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 from collections.abc import Callable
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abides_core.engines import UnsupportedError
-from abides_markets.compiled import jit
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import stepping
 from abides_markets.compiled.buffer import FIRST_ROWS
@@ -22,8 +20,10 @@ from abides_markets.compiled.buffer import grown_rows
 from abides_markets.compiled.buffer import resized
 from abides_markets.compiled.build import reseed
 from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.queue import wake_each
 from abides_markets.compiled.results import fill_tape
 from abides_markets.compiled.slot import ExecutionSlot
+from abides_markets.compiled.state import layout_digest
 from abides_markets.compiled.translate import first_fault
 from abides_markets.compiled.translate import to_buffer
 from abides_markets.orders import Side
@@ -35,15 +35,6 @@ ROWS = {**FIRST_ROWS, at.HISTORY: 16_384, at.QUOTES: 16_384, at.FILLS: 4_096}
 """Rows of the tables at first: with one market they all grow, so they begin where an hour of trading needs them."""
 PROBES = (0, 1)
 """Seeds of the two markets that show whether others can be made from the first."""
-
-
-@cache
-def _engine() -> str:
-    """Return a digest of the sources that give a market's words their meaning."""
-    digest = hashlib.sha256()
-    for source in sorted(jit.engine_sources()):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class MarketStack:
@@ -130,6 +121,22 @@ class MarketStack:
             )
         self._run(active)
 
+    def fork(self, *, leave: bool = False) -> MarketStack:
+        """Return independent markets in the same state.
+
+        Args:
+            leave: Whether the forks leave what is unfilled at the end of the window, instead of sweeping it: with that
+                a fork that is stepped by decisions to do nothing is the market without the rest of the order.
+        """
+        other = copy.copy(self)
+        for name in ("words", "views", "times", "finished", "_fills", "_only"):
+            setattr(other, name, getattr(self, name).copy())
+        if leave:
+            for words in other.words:
+                if words[at.AGENT_COUNT]:
+                    words[words[at.SLOT_BLOCK] + at.E_SWEEP] = 0
+        return other
+
     def _run(self, active: NDArray[np.bool_]) -> None:
         first = 0
         while True:
@@ -173,14 +180,13 @@ class MarketStack:
         config_append_agents(config, [self._slot(len(config["agents"]))])
         buffer = to_buffer(config, self._rows)
         wake_at(buffer, 0, buffer[at.CLOSE])
-        for agent in config["agents"]:
-            wake_at(buffer, agent.id, config["start_time"])
+        wake_each(buffer, 0, len(config["agents"]), config["start_time"])
         return buffer
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Return everything that decides how the markets go on, as copies of plain arrays."""
         return {
-            "engine": np.array(_engine()),
+            "layout": np.array(layout_digest()),
             "words": self.words.copy(),
             "views": self.views.copy(),
             "times": self.times.copy(),
@@ -191,10 +197,12 @@ class MarketStack:
         """Go on from a state of as many markets of the same configuration.
 
         Raises:
-            ValueError: If the state is of another number of markets, or of an engine whose sources are not these.
+            ValueError: If the state is of another number of markets, or of another version of the engine.
         """
-        if str(state["engine"]) != _engine():
-            raise ValueError(f"the state is of the engine {state['engine']}, this one is {_engine()}")
+        if str(state["layout"]) != layout_digest():
+            raise ValueError(
+                f"the state is of another version of the engine: {state['layout']}, this is {layout_digest()}"
+            )
         if state["views"].shape != self.views.shape:
             raise ValueError(f"the state is of {len(state['views'])} markets, these are {len(self.views)}")
         template = self._template if self._template is not None else self._make_template()

@@ -166,6 +166,6 @@ def test_a_state_of_other_markets_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ValueError, match=r"the state is of observations \(2, 2, 23\), not \(2, 3, 23\)"):
             OptimalExecVectorEnv(2, other, market=market).set_state(two.get_state())  # type: ignore[arg-type]
     native = OptimalExecVectorEnv(2, of)
-    state = native.get_state() | {"markets.engine": np.array("older")}
-    with pytest.raises(ValueError, match="the state is of the engine older, this one is "):
+    state = native.get_state() | {"markets.layout": np.array("older")}
+    with pytest.raises(ValueError, match="the state is of another version of the engine: older, this is "):
         native.set_state(state)
