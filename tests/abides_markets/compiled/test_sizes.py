@@ -1,22 +1,33 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from abides_markets.compiled.layout import NONE
+from abides_markets.compiled.layout import YOUNG_SCRATCH
 from abides_markets.compiled.sizes import draw_sizes
+from abides_markets.compiled.streams import HELD
+from abides_markets.compiled.streams import POSITION
 from abides_markets.compiled.streams import WORDS
 from abides_markets.compiled.streams import random_sample
 
 
-def test_first_draws_are_those_of_numpy_and_leave_what_is_set() -> None:
-    laws = np.array([[seed, low, high] for seed in (0, 5, 2**32 - 1) for low, high in ((20, 50), (1, 10), (3, 4))])
-    count = len(laws)
-    buffer = np.full(count + count * WORDS, NONE, dtype=np.int64)
-    buffer[1] = 77
-    starts = count + WORDS * np.arange(count)
-    draw_sizes(buffer, buffer.view(np.uint32), np.arange(count), starts, laws)
-    for index, (seed, low, high) in enumerate(laws.tolist()):
+@pytest.mark.parametrize("young", [False, True])
+def test_first_draws_are_those_of_numpy_and_leave_what_is_set(young: bool) -> None:
+    laws = [(seed, low, high) for seed in (0, 5, 2**32 - 1) for low, high in ((20, 50), (1, 10), (3, 4))]
+    targets = YOUNG_SCRATCH + 1
+    scratch = targets + len(laws)
+    starts = scratch + WORDS + WORDS * np.arange(len(laws))
+    buffer = np.zeros(starts[-1] + WORDS, dtype=np.int64)
+    buffer[YOUNG_SCRATCH], buffer[scratch + HELD] = scratch, NONE
+    buffer[starts + POSITION] = -1 if young else 0
+    buffer[targets : targets + len(laws)] = NONE
+    buffer[targets + 1] = 77
+    rows = np.array([(targets + i, start, *law) for i, (start, law) in enumerate(zip(starts, laws, strict=True))])
+    draw_sizes(buffer, buffer.view(np.uint32), rows)
+    for index, (seed, low, high) in enumerate(laws):
         stream = np.random.RandomState(seed)
         size = stream.randint(low, high)
-        assert buffer[index] == (77 if index == 1 else size)
+        assert buffer[targets + index] == (77 if index == 1 else size)
         assert random_sample(buffer, buffer.view(np.uint32), starts[index]) == stream.random_sample()
+        assert (buffer[starts[index] + POSITION] < 0) == young
