@@ -1,4 +1,4 @@
-"""What was measured of the market on calibration seeds, and the file that keeps it (`experiments/calibrate.py` writes it)."""
+"""What `experiments.calibrate` measured of the market on calibration seeds, and the file that keeps it."""
 
 from __future__ import annotations
 

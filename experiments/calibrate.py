@@ -1,17 +1,17 @@
 """Measure the market on calibration seeds: `python -m experiments.calibrate CONFIG`, or `make calibrate`.
 
-Volume profile and volatility are those of the market in which nobody trades a parent order. Impact is measured with TWAP
-orders of several sizes, buying and selling, in the same markets. Each seed gives one line by least squares; a
-coefficient is the mean over seeds, and its interval is Student's t on them. With the same sizes on every seed that mean
-is the coefficient of the pooled regression too.
+Volume profile and volatility are those of the market in which nobody trades a parent order. Impact is measured with
+TWAP orders of several sizes, buying and selling, in the same markets. Each seed gives one line by least squares; a
+coefficient is the mean over seeds, and its interval is Student's t on them. With the same sizes on every seed that
+mean is the coefficient of the pooled regression too.
 
-- Temporary impact (Almgren and Chriss 2001, equation 7, `h(v) = ε sign(v) + η v`): the cost of a fill against the mid
+- Temporary impact (Almgren and Chriss 2001, section 1.5: `h(v) = ε sign(v) + η v`): the cost of a fill against the mid
   just before it, mean of buy and sell, on the rate v = size / window: slope η, intercept ε.
-- Permanent impact (their equation 6, `g(v) = γ v`): half the difference between the mids at the end of the window after
+- Permanent impact (the same section: `g(v) = γ v`): half the difference between the mids at the end of the window after
   buying and after selling, on the size, through the origin: slope γ. What the market did by itself cancels. The mid is
   taken right at the end of the window, so that impact which would have faded later is counted as permanent.
-- Volatility σ: root mean square of the mid's change over the window, by √seconds; the mean change is taken as zero. Over
-  a minute it is smaller, because the market's returns are positively correlated, and it is given beside it.
+- Volatility σ: root mean square of the mid's change over the window, by √seconds; the mean change is taken as zero.
+  Over a minute it is smaller, because the market's returns are positively correlated, and it is given beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 import tyro
-from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 
 from abides_core.abides import new_kernel
@@ -269,39 +268,44 @@ def lines(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 def market_digest(experiment: Experiment) -> str:
     """First 12 hexadecimal digits of the SHA-256 of what a calibration depends on."""
     resolved = experiment.model_dump(mode="json", include={"market", "order", "decision_interval"})
+    del resolved["market"]["regime"]  # a name; its values are resolved
     return hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _mean(values: ArrayLike, unit: str, method: str) -> Coefficient:
+def _mean(values: Floats, unit: str, method: str) -> Coefficient:
+    mean, ci95 = _interval(values)
+    return Coefficient(value=mean, ci95=ci95, n=len(values), unit=unit, method=method)
+
+
+def _interval(values: Floats) -> tuple[float, tuple[float, float]]:
+    """Mean of one value a seed, and its interval."""
     found = estimate(values)
-    assert found.mean is not None and found.ci95 is not None
-    return Coefficient(value=found.mean, ci95=found.ci95, n=found.n, unit=unit, method=method)
+    assert found.ci95 is not None, "at least two seeds"
+    assert found.mean is not None
+    return found.mean, found.ci95
 
 
 def _volatility(changes: Floats, seconds: float, over: str) -> Coefficient:
     """Root mean square of changes `(N, K)` by √seconds, its interval from the mean squares of the N seeds."""
-    found = estimate((changes**2).mean(axis=1) / seconds)
-    assert found.mean is not None and found.ci95 is not None
-    low, high = (math.sqrt(max(0.0, end)) for end in found.ci95)
+    mean, ci95 = _interval((changes**2).mean(axis=1) / seconds)
     return Coefficient(
-        value=math.sqrt(found.mean),
-        ci95=(low, high),
-        n=found.n,
+        value=math.sqrt(mean),
+        ci95=(math.sqrt(max(0.0, ci95[0])), math.sqrt(ci95[1])),
+        n=len(changes),
         unit="cents/sqrt(s)",
         method=f"root mean square change of the mid over {over}",
     )
 
 
 def _size_effect(shares: int, cost: Floats, move: Floats, completion: Floats) -> SizeEffect:
-    paid, moved = estimate(cost), estimate(move)
-    assert paid.mean is not None and paid.ci95 is not None and moved.mean is not None and moved.ci95 is not None
+    (paid, paid_ci95), (moved, moved_ci95) = _interval(cost), _interval(move)
     return SizeEffect(
         shares=shares,
         completion=float(completion.mean()),
-        cost_cents=paid.mean,
-        cost_ci95=paid.ci95,
-        move_cents=moved.mean,
-        move_ci95=moved.ci95,
+        cost_cents=paid,
+        cost_ci95=paid_ci95,
+        move_cents=moved,
+        move_ci95=moved_ci95,
     )
 
 

@@ -26,7 +26,7 @@ class SparseMeanRevertingOracle(Oracle):
         mkt_close: Close, ns since the epoch; later questions are answered with the value just before it.
         symbols: For each symbol `r_bar` (mean, cents), `kappa` (mean reversion, per ns), `fund_vol` (volatility, cents
             per √ns), `megashock_lambda_a` (rate, per ns), `megashock_mean` (cents), `megashock_var` (cents²) and, if
-            wanted, `random_state` (stream of the values).
+            wanted, `drift` (cents per ns) and `random_state` (stream of the values).
         random_state: Stream of the times of shocks, and of the seeds of symbols without a stream.
 
     Attributes:
@@ -52,6 +52,7 @@ class SparseMeanRevertingOracle(Oracle):
         self.f_log = {}
         self.megashocks: dict[str, list[dict[str, Any]]] = {}
         for symbol, parameters in self.symbols.items():
+            parameters.setdefault("drift", 0.0)
             if parameters.get("random_state") is None:
                 seed = int(self.random_state.randint(0, 2**32, dtype=np.uint64))
                 parameters["random_state"] = new_random_state(seed)
@@ -77,7 +78,8 @@ class SparseMeanRevertingOracle(Oracle):
         """Draw the value at `ts` given the value `pv` at `pt`, add `v_adj`, and note it.
 
         Over d ns the value is normal with mean μ + (pv − μ)·e^(−κd) and variance θ²/(2κ)·(1 − e^(−2κd)), or, without
-        mean reversion, pv and θ²·d. It is kept in whole cents: the reference market's tape depends on it.
+        mean reversion, pv and θ²·d. A drift adds its rate times d. The value is kept in whole cents: the reference
+        market's tape depends on it.
         """
         parameters = self.symbols[symbol]
         mean, reversion, volatility = parameters["r_bar"], parameters["kappa"], parameters["fund_vol"]
@@ -87,6 +89,7 @@ class SparseMeanRevertingOracle(Oracle):
         else:
             center = mean + (pv - mean) * math.exp(-reversion * elapsed)
             variance = volatility**2 / (2 * reversion) * (1 - math.exp(-2 * reversion * elapsed))
+        center += parameters["drift"] * elapsed
         value = parameters["random_state"].normal(loc=center, scale=math.sqrt(variance)) + v_adj
         value = round(max(0.0, value))
         self.r[symbol] = (ts, value)
