@@ -404,7 +404,7 @@ def test_strategies_are_checked_before_anything_runs(tmp_path: Path) -> None:
     for name, policy, message in (
         ("twapp", None, r"unknown strategy 'twapp'; allowed: .*fast.*twap"),
         ("odd", None, "'odd': the decision interval must divide the window"),
-        ("typo", None, "'typo': .*unexpected keyword argument 'lots'"),
+        ("typo", None, "unknown parameter 'lots' of aggressive; allowed: lot"),
         ("negative", None, "'negative': a lot must be positive, got -3"),
         ("lost", None, "nowhere:Agent"),
         ("dqn", None, "give --policy PATH"),
