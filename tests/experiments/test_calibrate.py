@@ -102,7 +102,7 @@ def test_a_market_that_cannot_be_measured_is_named(
     short: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "measure", lambda of, seed: 1 / 0)
-    with pytest.raises(RuntimeError, match=r"seed 1100000 could not be measured: .*ZeroDivisionError"):
+    with pytest.raises(RuntimeError, match=r"(?s)seed 1100000 could not be measured: .*ZeroDivisionError"):
         calibrate(short, SEEDS, tmp_path)
 
 
