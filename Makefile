@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare calibrate sweep notebooks test test-slow lint type bench clean
+.PHONY: help setup experiment train compare calibrate sweep notebooks test test-slow lint type bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
@@ -72,9 +72,14 @@ lint: $(STAMP) ## Check style, format and the direction of imports
 type: $(STAMP) ## Check types
 	$(PY) -m mypy $(ARGS)
 
-bench: $(STAMP) ## Measure the simulator's speed on both engines
+bench: $(STAMP) ## Measure the speed of both engines and of the environments
 	$(PY) -m benchmarks.reference $(ARGS)
 	$(PY) -m benchmarks.compiled $(ARGS)
+	$(PY) -m benchmarks.environment $(ARGS)
+	$(PY) -m benchmarks.gym $(ARGS)
+
+bench-guard: $(STAMP) ## Fail if the compiled engine has become slower by a third than what is stored
+	$(PY) -m benchmarks.guard $(ARGS)
 
 clean: ## Remove build products and caches; .venv and results stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -25,6 +25,7 @@ KERNEL_KEYS = (
     "custom_properties",
     "per_agent_computation_delays",
     "skip_log",
+    "overshoot",
 )
 
 
@@ -49,7 +50,7 @@ def new_kernel(config: dict[str, Any], random_state: np.random.RandomState, engi
 def run(
     config: dict[str, Any],
     log_dir: str = "",
-    kernel_seed: int = 0,
+    kernel_seed: int | None = None,
     kernel_random_state: np.random.RandomState | None = None,
     trace: Trace | None = None,
     engine: str = engines.REFERENCE,
@@ -60,8 +61,10 @@ def run(
 
     Args:
         config: What a `build_config` returned.
-        log_dir: Folder below `./log` for the summary log; by default nothing is written.
-        kernel_seed: Seed of the kernel's stream.
+        log_dir: Folder below `./log` for the summary log and, if the configuration has `skip_log=False`, the agents'
+            logs; by default nothing is written.
+        kernel_seed: Seed of the kernel's stream; by default the stream is the configuration's `random_state_kernel` if
+            there is one, else that of seed 0.
         kernel_random_state: The kernel's stream; takes precedence.
         trace: Called for every entry taken from the event queue.
         engine: `reference`; an engine by name, such as the market layer's `compiled`; or `auto`: the first engine that
@@ -76,7 +79,11 @@ def run(
         engines.UnsupportedError: If the engine that was named does not support the configuration.
     """
     name, chosen = engines.choose(engine, config, log_dir, trace is not None)
-    stream = kernel_random_state or random_state(kernel_seed)
+    stream = kernel_random_state
+    if stream is None and kernel_seed is None:
+        stream = config.get("random_state_kernel")
+    if stream is None:
+        stream = random_state(kernel_seed or 0)
     started = datetime.datetime.now()
     logger.info("simulation start: %s, %s engine", started, name)
     if chosen is None:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 class Agent:
     """A participant of a simulation: woken at times of its choice and handed the messages sent to it.
 
+    An agent that is to take part in a market that is forked or kept (`fork`, `snapshot` and `restore` of a kernel that
+    has them) defines `get_state() -> state`, all that changes during a run but for `kernel`, `current_time` and
+    `stream`, and `set_state(state)`, which is called on an agent as its constructor left it, or on a shallow copy, and
+    replaces all of that. A state is made of None, booleans, numbers, text, bytes, NumPy arrays of numbers, and lists
+    and dictionaries (with text as keys) of these; tuples come back as lists.
+
     Args:
         id: Index of the agent in the kernel's list.
         name: Name, by default `{type}_{id}`.
@@ -84,8 +90,9 @@ class Agent:
     def kernel_terminating(self) -> None:
         """Write the log, if the run writes logs."""
         if self.log and self.log_to_file and self.kernel is not None and not self.kernel.skip_log:
-            frame = pd.DataFrame(self.log, columns=["EventTime", "EventType", "Event"])
-            self.write_log(frame.set_index("EventTime"))
+            frame = pd.DataFrame(self.log, columns=["EventTime", "EventType", "Event"]).set_index("EventTime")
+            frame.attrs = {"agent_id": self.id, "agent_type": self.type}  # the file's name does not tell
+            self.write_log(frame)
 
     def wakeup(self, current_time: NanosecondTime) -> Any:
         """React to a wake-up at `current_time` (ns since the epoch)."""

@@ -44,6 +44,11 @@ def register(name: str, load: Callable[[], Engine]) -> None:
     _LOADERS[name] = load
 
 
+def names() -> tuple[str, ...]:
+    """Return what may be asked for: `auto`, `reference` and the engines made known so far."""
+    return AUTO, REFERENCE, *_LOADERS
+
+
 def choose(name: str, config: dict[str, Any], log_dir: str = "", traced: bool = False) -> tuple[str, Engine | None]:
     """Return the name of the engine that is to run a configuration, and the engine; `None` for the kernel.
 
@@ -60,9 +65,8 @@ def choose(name: str, config: dict[str, Any], log_dir: str = "", traced: bool = 
         ValueError: If the name is not one of those.
         UnsupportedError: If the engine was named and does not support the configuration.
     """
-    allowed = (AUTO, REFERENCE, *_LOADERS)
-    if name not in allowed:
-        raise ValueError(f"unknown engine {name!r}; allowed: {', '.join(allowed)}")
+    if name not in names():
+        raise ValueError(f"unknown engine {name!r}; allowed: {', '.join(names())}")
     if name == REFERENCE:
         return name, None
     refused = _kernel_only(config, log_dir, traced)
@@ -89,6 +93,8 @@ def _kernel_only(config: dict[str, Any], log_dir: str, traced: bool) -> str | No
         return "a trace"
     if log_dir or not config.get("skip_log", True):
         return "logs on disk"
+    if not config.get("overshoot", True):
+        return "overshoot=False"
     return None
 
 

@@ -11,6 +11,7 @@ import datetime
 import gc
 import logging
 import os
+import sys
 import time as wall_time
 from collections import defaultdict
 from collections.abc import Callable
@@ -30,6 +31,8 @@ import pandas as pd
 from abides_core.agent import Agent
 from abides_core.ids import IdScope
 from abides_core.latency_model import LatencyModel
+from abides_core.logs import SUFFIX
+from abides_core.logs import write_log
 from abides_core.message import Message
 from abides_core.message import MessageBatch
 from abides_core.message import WakeupMsg
@@ -43,6 +46,7 @@ logger = logging.getLogger(__name__)
 Trace = Callable[[NanosecondTime, int, int, Message], None]
 """Called with (time, sender, recipient, message) for every entry taken from the queue, re-queued ones included."""
 
+SUMMARY = "summary_log"
 PROGRESS_EVERY = 100_000
 YOUNG_OBJECTS = 20_000
 """New objects between two passes of the garbage collector during a run."""
@@ -54,7 +58,7 @@ class Kernel:
     Args:
         agents: The agents; the id of each is its index.
         start_time: First instant, ns.
-        stop_time: Last instant, ns. One entry beyond it is still dispatched, as in the reference market.
+        stop_time: Last instant, ns.
         default_computation_delay: Time that an activation takes, ns.
         default_latency: Latency without a model and without a matrix, ns.
         agent_latency: Matrix `[sender][recipient]` of latencies, ns; used without a model.
@@ -68,6 +72,8 @@ class Kernel:
         random_state: Stream of the latency noise.
         per_agent_computation_delays: Computation delays by agent id, ns.
         trace: Called for every entry taken from the queue.
+        overshoot: Whether one entry beyond `stop_time` is still dispatched, as in the reference market, whose tape
+            depends on it.
 
     Raises:
         ValueError: If an agent's id is not its index.
@@ -96,6 +102,7 @@ class Kernel:
         random_state: np.random.RandomState | None = None,
         per_agent_computation_delays: dict[int, int] | None = None,
         trace: Trace | None = None,
+        overshoot: bool = True,
     ) -> None:
         for name, value in (custom_properties or {}).items():
             setattr(self, name, value)
@@ -136,9 +143,11 @@ class Kernel:
         self.current_agent_additional_delay = 0
         self.show_trace_messages = False
         self.trace = trace
+        self.overshoot = overshoot
         self.ttl_messages = 0
         self.event_queue_wall_clock_start = self.kernel_wall_clock_start
         self._ids = IdScope()
+        self._log_owners = {SUMMARY: -1}
         self._ids_by_type: dict[type[Agent], list[int]] = {}
 
     # Phases of a run
@@ -191,8 +200,11 @@ class Kernel:
         delays = self.agent_computation_delays
         gym_id = self.gym_agents[0].id if self.gym_agents else -1
         trace = self.trace
+        last = sys.maxsize if self.overshoot else self.stop_time
         while heap and self.current_time <= self.stop_time:
             time, sender, recipient, message_id, message = heap[0]
+            if time > last:
+                break
             self.current_time = time
             if self.ttl_messages % PROGRESS_EVERY == 0:
                 self._log_progress()
@@ -331,10 +343,18 @@ class Kernel:
     # Logs
 
     def write_log(self, sender_id: int, df_log: pd.DataFrame, filename: str | None = None) -> None:
-        """Write a frame as `./log/<log_dir>/<filename or agent name>.bz2` (a pickle), unless logs are skipped."""
+        """Write a frame as `./log/<log_dir>/<filename or agent name>.bz2`, unless logs are skipped.
+
+        The file is a pickle, as the ABIDES API has it; `abides_core.logs.read_log` reads it without trusting it. A name
+        loses its spaces, and a path separator becomes an underscore; a name that another agent has written to is
+        followed by this agent's id.
+        """
         if self.skip_log:
             return
-        self._write_frame(df_log, filename or self.agents[sender_id].name.replace(" ", ""))
+        name = (filename or self.agents[sender_id].name.replace(" ", "")).replace("/", "_").replace("\\", "_")
+        if self._log_owners.setdefault(name, sender_id) != sender_id:
+            name = f"{name}_{sender_id}"
+        write_log(df_log, self._log_path(name))
 
     def append_summary_log(self, sender_id: int, event_type: str, event: Any) -> None:
         """Add an event to the summary of the run."""
@@ -348,15 +368,12 @@ class Kernel:
         )
 
     def write_summary_log(self) -> None:
-        """Write the summary of the run as `./log/<log_dir>/summary_log.bz2`."""
-        self._write_frame(pd.DataFrame(self.summary_log), "summary_log")
+        """Write the summary of the run as `./log/<log_dir>/summary_log.bz2`, a pickle as for `write_log`."""
+        columns = ["AgentID", "AgentStrategy", "EventType", "Event"]
+        write_log(pd.DataFrame(self.summary_log, columns=columns), self._log_path(SUMMARY))
 
-    def _write_frame(self, frame: pd.DataFrame, name: str) -> None:
-        folder = Path("log") / self.log_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{name}.{os.getpid()}.tmp"
-        frame.to_pickle(temporary, compression="bz2")
-        temporary.replace(folder / f"{name}.bz2")
+    def _log_path(self, name: str) -> Path:
+        return Path("log") / self.log_dir / f"{name}{SUFFIX}"
 
     def _log_progress(self) -> None:
         if logger.isEnabledFor(logging.INFO):

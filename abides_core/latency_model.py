@@ -67,6 +67,16 @@ class LatencyModel:
         x = self.random_state.uniform(low=clip, high=1.0)
         return float(least + (jitter / x**3) * (least / unit))
 
+    def to_and_from(self, agent_id: int, count: int) -> Any:
+        """Return the latencies of the first `count` agents to one agent, and from it to them: [2, count], whole ns.
+
+        Raises:
+            IndexError: If the model knows fewer agents.
+        """
+        others = range(count)
+        to = [int(self.get_latency(other, agent_id)) for other in others]
+        return np.array([to, [int(self.get_latency(agent_id, other)) for other in others]], dtype=np.int64)
+
     @staticmethod
     def _element(value: Any, sender_id: int, recipient_id: int) -> Any:
         dimensions = np.ndim(value)

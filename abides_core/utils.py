@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abides_core.logs import SUFFIX
+from abides_core.logs import read_log
+
 NanosecondTime = int
 
 _UNITS_NS = {
@@ -137,20 +140,25 @@ def ns_date(ns_datetime: Any) -> Any:
     return ns_datetime - (ns_datetime % _DAY_NS)
 
 
-def parse_logs_df(end_state: dict[str, Any]) -> pd.DataFrame:
+def parse_logs_df(end_state: dict[str, Any] | str | Path) -> pd.DataFrame:
     """Gather the logs of all agents of a finished run in one frame.
 
     Args:
-        end_state: What `abides.run` returned.
+        end_state: What `abides.run` returned, or the folder of the logs that the run has written (which are read with
+            `abides_core.logs.read_log`, in order of the agents' ids).
 
     Returns:
         A row an event: `EventTime` (ns), `EventType`, `agent_id`, `agent_type`, and the payload: a dict's items as
         columns, any other value in `ScalarEventValue`, nothing as `EmptyEvent`.
+
+    Raises:
+        ValueError: If the folder holds no agent's log, or a file that is not a log.
     """
     frames = []
-    for agent in end_state["agents"]:
+    logs = _logs_in(Path(end_state)) if isinstance(end_state, str | Path) else _logs_of(end_state["agents"])
+    for agent_id, agent_type, log in logs:
         rows = []
-        for time, event_type, event in agent.log:
+        for time, event_type, event in log:
             row: dict[str, Any] = {
                 "EventTime": time if isinstance(time, int | np.integer) else 0,
                 "EventType": event_type,
@@ -162,11 +170,30 @@ def parse_logs_df(end_state: dict[str, Any]) -> pd.DataFrame:
             else:
                 row["ScalarEventValue"] = event
             if row.get("agent_id") is None:
-                row["agent_id"] = agent.id
-            row["agent_type"] = agent.type
+                row["agent_id"] = agent_id
+            row["agent_type"] = agent_type
             rows.append(row)
         frames.append(pd.DataFrame(rows))
     return pd.concat(frames) if frames else pd.DataFrame()
+
+
+_AgentLog = tuple[int, str, Iterable[tuple[Any, str, Any]]]
+
+
+def _logs_of(agents: list[Any]) -> list[_AgentLog]:
+    return [(agent.id, agent.type, agent.log) for agent in agents]
+
+
+def _logs_in(folder: Path) -> list[_AgentLog]:
+    logs: list[_AgentLog] = []
+    for path in folder.glob(f"*{SUFFIX}"):
+        frame = read_log(path)
+        if "agent_id" in frame.attrs:
+            events = zip(frame.index, frame["EventType"], frame["Event"], strict=True)
+            logs.append((frame.attrs["agent_id"], frame.attrs["agent_type"], events))
+    if not logs:
+        raise ValueError(f"no agent's log in {str(folder)!r}: a run writes them with skip_log=False")
+    return sorted(logs, key=lambda log: log[0])
 
 
 def input_sha_wrapper(func: Callable[..., Any]) -> Callable[..., dict[str, str]]:

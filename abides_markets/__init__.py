@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abides_core import check
 from abides_core import engines
 
 
@@ -11,4 +12,11 @@ def _load_compiled_engine() -> engines.Engine:
     return CompiledEngine()
 
 
+def _load_market_world() -> type[check.World]:
+    from abides_markets.check import MarketWorld
+
+    return MarketWorld
+
+
 engines.register("compiled", _load_compiled_engine)
+check.register(_load_market_world)

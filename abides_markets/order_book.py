@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from bisect import bisect_left
 from itertools import islice
+from numbers import Real
 from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from abides_core.utils import NanosecondTime
 from abides_core.utils import fmt_ts
 from abides_core.utils import str_to_ns
+from abides_markets.itch import itch_frame
 from abides_markets.messages.orderbook import OrderAcceptedMsg
 from abides_markets.messages.orderbook import OrderCancelledMsg
 from abides_markets.messages.orderbook import OrderExecutedMsg
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from abides_markets.tape import MarketTape
 
 MARKET_REPLAY_TAGS = ("MR_preprocess_ADD", "MR_preprocess_REPLACE")
+"""An order with one of these tags never takes what rests: it rests itself, even across it."""
 
 
 def _bid_key(level: PriceLevel) -> int:
@@ -42,8 +47,19 @@ def _ask_key(level: PriceLevel) -> int:
     return level.price
 
 
+def is_whole(value: Any, least: int = 0) -> bool:
+    """Return whether a value, of whatever type, is a whole number from `least` to `sys.maxsize`."""
+    if value.__class__ is int:
+        return bool(least <= value <= sys.maxsize)
+    return isinstance(value, Real) and math.isfinite(value) and is_whole(math.floor(value), least) and value % 1 == 0
+
+
 class OrderBook:
     """The resting orders of one symbol.
+
+    A price-to-comply order rests as two halves with one id: a visible one at its price and a hidden one a cent better.
+    What happens to one half happens to the other. The hidden half is not matched when it comes to rest, so it may stand
+    at the very price of an opposite order: best bid and best ask may then be equal, hidden levels included.
 
     Args:
         owner: The exchange, or anything with `mkt_open`, `current_time`, `book_logging`, `book_log_depth`,
@@ -78,6 +94,8 @@ class OrderBook:
         self.tape: MarketTape | None = None
         self._bid_depth = 0
         self._ask_depth = 0
+        self._resting: dict[int, LimitOrder] = {}  # by id; of a price-to-comply order the visible half
+        self._hidden_halves: dict[int, LimitOrder] = {}
         self._log_rows: list[tuple[NanosecondTime, list[tuple[int, int]], list[tuple[int, int]]]] = []
         self._log_dicts: list[dict[str, Any]] = []
 
@@ -97,9 +115,9 @@ class OrderBook:
 
     def handle_market_order(self, order: MarketOrder) -> None:
         """Match a market order until it is filled or the opposite side is empty; the caller's object is unchanged."""
+        order = order.copy()
         if not self._is_valid(order):
             return
-        order = order.copy()
         executed: list[tuple[int, int]] = []
         while order.quantity > 0:
             matched = self.execute_order(order)
@@ -126,7 +144,7 @@ class OrderBook:
         """Remove a resting order.
 
         Args:
-            order: Names the order by id, side and price.
+            order: Names the order by id, side and price (of a price-to-comply order, the price of either half).
             tag: Noted in the history.
             cancellation_metadata: Noted in the history if the tag is `auctionFill`.
             quiet: Whether the cancellation is neither announced nor noted.
@@ -141,18 +159,20 @@ class OrderBook:
 
     def modify_order(self, order: LimitOrder, new_order: LimitOrder) -> None:
         """Change a resting order's quantity to that of `new_order`; a larger one loses its place in the queue."""
-        if order.order_id != new_order.order_id or not self._resize(order, new_order.quantity):
+        resting = self.find(order)
+        if resting is None or order.order_id != new_order.order_id or not is_whole(new_order.quantity, least=1):
             return
+        self._resize(resting, int(new_order.quantity))
         self.history.append(
             {
                 "time": self.owner.current_time,
                 "type": "MODIFY",
-                "order_id": order.order_id,
-                "new_side": order.side.value,
-                "new_quantity": new_order.quantity,
+                "order_id": resting.order_id,
+                "new_side": resting.side.value,
+                "new_quantity": resting.quantity,
             }
         )
-        self.owner.send_message(order.agent_id, OrderModifiedMsg(new_order))
+        self.owner.send_message(resting.agent_id, OrderModifiedMsg(resting.copy()))
         self._after_resize()
 
     def partial_cancel_order(
@@ -163,13 +183,14 @@ class OrderBook:
         cancellation_metadata: dict[str, Any] | None = None,
     ) -> None:
         """Take `quantity` shares off a resting order, which keeps its place; taking all of it cancels it."""
-        resting = self._find(order)
-        if resting is None or quantity <= 0:
+        resting = self.find(order)
+        if resting is None or not is_whole(quantity, least=1):
             return
         if quantity >= resting.quantity:
             self.cancel_order(order, tag, cancellation_metadata)
             return
-        self._resize(order, resting.quantity - quantity)
+        quantity = int(quantity)
+        self._resize(resting, resting.quantity - quantity)
         self.history.append(
             {
                 "time": self.owner.current_time,
@@ -180,11 +201,15 @@ class OrderBook:
                 "metadata": cancellation_metadata if tag == "auctionFill" else None,
             }
         )
-        self.owner.send_message(order.agent_id, OrderPartialCancelledMsg(resting.copy()))
+        self.owner.send_message(resting.agent_id, OrderPartialCancelledMsg(resting.copy()))
         self._after_resize()
 
     def replace_order(self, agent_id: int, old_order: LimitOrder, new_order: LimitOrder) -> None:
-        """Cancel one order and, if it was found, place another; `agent_id` is told once both are done."""
+        """Cancel one order and, if it was found, place another; `agent_id` is told once both are done.
+
+        The history has one entry for both, with the new order as it was sent: what of it trades at once has `EXEC`
+        entries, and what rests has no `LIMIT` entry.
+        """
         if self._cancel(old_order, quiet=True):
             self.history.append(
                 {
@@ -230,10 +255,15 @@ class OrderBook:
             matched = passive
             if best.is_empty:
                 del book[0]
+            del (self._hidden_halves if passive.order_id in self._hidden_halves else self._resting)[passive.order_id]
+            if passive.is_price_to_comply:
+                self._remove(self._resting[passive.order_id])
         else:
             matched = passive.copy()
             matched.quantity = order.quantity
             best.reduce_first(order.quantity)
+            if passive.is_price_to_comply:
+                self._set_quantity(self._resting[passive.order_id], passive.quantity)
         taken = visible_before - best.total_quantity
         matched.fill_price = matched.limit_price
         now = self.owner.current_time
@@ -269,7 +299,12 @@ class OrderBook:
         return matched
 
     def enter_order(self, order: LimitOrder, metadata: dict[str, Any] | None = None, quiet: bool = False) -> None:
-        """Put an order into its level, without matching."""
+        """Put an order into its level, or both halves of a price-to-comply order into theirs, without matching."""
+        if order.is_price_to_comply and not metadata:
+            self._enter_pair(order, quiet)
+            return
+        halves = self._hidden_halves if metadata and metadata.get("ptc_hidden") else self._resting
+        halves[order.order_id] = order
         is_bid = order.side is Side.BID
         book, key, position = (
             (self.bids, _bid_key, -order.limit_price) if is_bid else (self.asks, _ask_key, order.limit_price)
@@ -303,7 +338,17 @@ class OrderBook:
         if self.owner.book_logging is True:
             self.append_book_log2()
 
+    def _enter_pair(self, order: LimitOrder, quiet: bool) -> None:
+        hidden, visible = order.copy(), order.copy()
+        hidden.limit_price += 1 if order.side is Side.BID else -1
+        hidden.is_hidden, visible.is_hidden = True, False
+        self.enter_order(hidden, {"ptc_hidden": True, "ptc_other_half": visible}, quiet=True)
+        self.enter_order(visible, {"ptc_hidden": False, "ptc_other_half": hidden}, quiet)
+
     def _match_limit_order(self, order: LimitOrder, quiet: bool) -> None:
+        if self.switches.refuse_crossing_post_only and self._is_crossing_post_only(order):
+            self._refuse(order, "it is post-only and would trade")
+            return
         executed: list[tuple[int, int]] = []
         while order.quantity > 0:
             matched = self.execute_order(order)
@@ -324,21 +369,13 @@ class OrderBook:
         cancellation_metadata: dict[str, Any] | None = None,
         quiet: bool = False,
     ) -> bool:
-        index, level = self._level_of(order)
-        if level is None:
+        resting = self.find(order)
+        if resting is None:
             return False
-        visible_before = level.total_quantity
-        entry = level.remove_order(order.order_id)
-        if entry is None:
-            return False
-        removed = entry[0]
-        freed = visible_before - level.total_quantity
-        if removed.side is Side.BID:
-            self._bid_depth -= freed
-        else:
-            self._ask_depth -= freed
-        if level.is_empty:
-            del (self.bids if removed.side is Side.BID else self.asks)[index]
+        self._remove(self._resting[resting.order_id])
+        hidden_half = self._hidden_halves.get(resting.order_id)
+        if hidden_half is not None:
+            self._remove(hidden_half)
         now = self.owner.current_time
         self.last_update_ts = now
         if quiet:
@@ -347,47 +384,59 @@ class OrderBook:
             {
                 "time": now,
                 "type": "CANCEL",
-                "order_id": removed.order_id,
+                "order_id": resting.order_id,
                 "tag": tag,
                 "metadata": cancellation_metadata if tag == "auctionFill" else None,
             }
         )
-        self.owner.send_message(order.agent_id, OrderCancelledMsg(removed))
+        self.owner.send_message(resting.agent_id, OrderCancelledMsg(resting))
         if self.owner.book_logging is True:
             self.append_book_log2()
         return True
 
-    def _level_of(self, order: LimitOrder) -> tuple[int, PriceLevel | None]:
-        if order.side is Side.BID:
-            book, index = self.bids, bisect_left(self.bids, -order.limit_price, key=_bid_key)
-        else:
-            book, index = self.asks, bisect_left(self.asks, order.limit_price, key=_ask_key)
-        if index < len(book) and book[index].price == order.limit_price:
-            return index, book[index]
-        return index, None
-
-    def _find(self, order: LimitOrder) -> LimitOrder | None:
-        _, level = self._level_of(order)
-        if level is None:
+    def find(self, order: LimitOrder) -> LimitOrder | None:
+        """Return the resting order, or half of one, that `order` names by id, side and price; `None` without one."""
+        resting = self._resting.get(order.order_id)
+        if resting is not None and resting.is_price_to_comply and resting.limit_price != order.limit_price:
+            resting = self._hidden_halves[order.order_id]
+        if resting is None or resting.limit_price != order.limit_price or resting.side is not order.side:
             return None
-        for resting, _ in (*level.visible_orders, *level.hidden_orders):
-            if resting.order_id == order.order_id:
-                return resting
-        return None
+        return resting
 
-    def _resize(self, order: LimitOrder, quantity: int) -> bool:
-        _, level = self._level_of(order)
-        if level is None or quantity <= 0:
-            return False
-        visible_before = level.total_quantity
-        if not level.update_order_quantity(order.order_id, quantity):
-            return False
-        change = level.total_quantity - visible_before
+    def _level_of(self, order: LimitOrder) -> tuple[list[PriceLevel], int]:
+        """Return the side of the book in which an order rests, and the index there of its level."""
         if order.side is Side.BID:
-            self._bid_depth += change
+            return self.bids, bisect_left(self.bids, -order.limit_price, key=_bid_key)
+        return self.asks, bisect_left(self.asks, order.limit_price, key=_ask_key)
+
+    def _remove(self, order: LimitOrder) -> None:
+        """Take a resting order, or half of one, out of its level and out of the index."""
+        levels, index = self._level_of(order)
+        level = levels[index]
+        visible_before = level.total_quantity
+        level.remove_order(order.order_id)
+        self._add_depth(order.side, level.total_quantity - visible_before)
+        if level.is_empty:
+            del levels[index]
+        del (self._hidden_halves if self._hidden_halves.get(order.order_id) is order else self._resting)[order.order_id]
+
+    def _set_quantity(self, order: LimitOrder, quantity: int) -> None:
+        levels, index = self._level_of(order)
+        level = levels[index]
+        visible_before = level.total_quantity
+        level.update_order_quantity(order.order_id, quantity)
+        self._add_depth(order.side, level.total_quantity - visible_before)
+
+    def _resize(self, order: LimitOrder, quantity: int) -> None:
+        self._set_quantity(self._resting[order.order_id], quantity)
+        if order.is_price_to_comply:
+            self._set_quantity(self._hidden_halves[order.order_id], quantity)
+
+    def _add_depth(self, side: Side, shares: int) -> None:
+        if side is Side.BID:
+            self._bid_depth += shares
         else:
-            self._ask_depth += change
-        return True
+            self._ask_depth += shares
 
     def _after_resize(self) -> None:
         self.last_update_ts = self.owner.current_time
@@ -402,21 +451,43 @@ class OrderBook:
             self.tape.record_quotes(self.owner.current_time, self)
 
     def _is_valid(self, order: Order) -> bool:
-        fault = None
-        if order.symbol != self.symbol:
-            fault = f"symbol {order.symbol!r} is not {self.symbol!r}"
-        elif order.quantity <= 0 or int(order.quantity) != order.quantity:
-            fault = f"quantity {order.quantity!r} is not a positive whole number"
-        elif isinstance(order, LimitOrder):
-            if order.limit_price < 0 or int(order.limit_price) != order.limit_price:
-                fault = f"limit price {order.limit_price!r} is not a whole number of cents from 0 up"
-            elif order.is_price_to_comply:
-                fault = "price-to-comply orders are not supported"
+        fault = self._fault_of(order)
         if fault is None:
+            order.quantity = int(order.quantity)  # it may be a whole number of another type
+            if isinstance(order, LimitOrder):
+                order.limit_price = int(order.limit_price)
             return True
         warnings.warn(f"order {order.order_id} of agent {order.agent_id} refused: {fault}", UserWarning, stacklevel=3)
-        self.owner.send_message(order.agent_id, OrderCancelledMsg(order.copy()))
+        self._refuse(order, fault)
         return False
+
+    def _fault_of(self, order: Order) -> str | None:
+        if order.symbol != self.symbol:
+            return f"symbol {order.symbol!r} is not {self.symbol!r}"
+        if not is_whole(order.quantity, least=1):
+            return f"quantity {order.quantity!r} is not a positive whole number"
+        if not isinstance(order.side, Side):
+            return f"side {order.side!r} is not a Side"
+        if isinstance(order, LimitOrder):
+            if not is_whole(order.limit_price):
+                return f"limit price {order.limit_price!r} is not a whole number of cents from 0 up"
+            if order.is_price_to_comply and order.limit_price == (sys.maxsize if order.side is Side.BID else 0):
+                return f"there is no better price than {order.limit_price} for the hidden half"
+            if order.order_id in self._resting:
+                return "an order with its id rests already"
+        return None
+
+    def _is_crossing_post_only(self, order: LimitOrder) -> bool:
+        if not order.is_post_only and order.tag not in MARKET_REPLAY_TAGS:
+            return False
+        if order.side is Side.BID:
+            return bool(self.asks) and self.asks[0].price <= order.limit_price
+        return bool(self.bids) and self.bids[0].price >= order.limit_price
+
+    def _refuse(self, order: Order, reason: str) -> None:
+        """Tell an agent that its new order is cancelled, and log why."""
+        self.owner.logEvent("REQUEST_REFUSED", f"order {order.order_id} of agent {order.agent_id} refused: {reason}")
+        self.owner.send_message(order.agent_id, OrderCancelledMsg(order.copy()))
 
     def _log_best(self) -> None:
         log_event = self.owner.logEvent
@@ -428,7 +499,7 @@ class OrderBook:
     def _set_last_trade(self, executed: list[tuple[int, int]]) -> None:
         shares = sum(quantity for quantity, _ in executed)
         average = round(sum(quantity * price for quantity, price in executed) / shares)
-        self.owner.logEvent("LAST_TRADE", f"{shares},${average:0.4f}")
+        self.owner.logEvent("LAST_TRADE", f"{shares},${average / 100:0.4f}")
         self.last_trade = average
 
     # What the book shows
@@ -454,12 +525,23 @@ class OrderBook:
         return None
 
     def get_l2_bid_data(self, depth: int | None = sys.maxsize) -> list[tuple[int, int]]:
-        """Return `(price, visible shares)` of the first `depth` bid levels, best first, those without any dropped."""
-        return [(level.price, level.total_quantity) for level in islice(self.bids, depth) if level.total_quantity > 0]
+        """Return `(price, visible shares)` of the `depth` best bid levels with visible shares, best first."""
+        rows = [(level.price, level.total_quantity) for level in islice(self.bids, depth) if level.total_quantity > 0]
+        return rows if len(rows) == depth else self._completed(rows, self.bids, depth)
 
     def get_l2_ask_data(self, depth: int | None = sys.maxsize) -> list[tuple[int, int]]:
-        """Return `(price, visible shares)` of the first `depth` ask levels, best first, those without any dropped."""
-        return [(level.price, level.total_quantity) for level in islice(self.asks, depth) if level.total_quantity > 0]
+        """Return `(price, visible shares)` of the `depth` best ask levels with visible shares, best first."""
+        rows = [(level.price, level.total_quantity) for level in islice(self.asks, depth) if level.total_quantity > 0]
+        return rows if len(rows) == depth else self._completed(rows, self.asks, depth)
+
+    @staticmethod
+    def _completed(rows: list[tuple[int, int]], levels: list[PriceLevel], depth: int | None) -> list[tuple[int, int]]:
+        """Return the rows of the first `depth` levels, others making up for levels that show nothing."""
+        if depth is None or depth >= len(levels):
+            return rows
+        deeper = levels[depth:]
+        rows += ((level.price, level.total_quantity) for level in deeper if level.total_quantity > 0)
+        return rows[:depth]
 
     def get_l3_bid_data(self, depth: int | None = sys.maxsize) -> list[tuple[int, list[int]]]:
         """Return `(price, [shares of each visible order])` of the first `depth` bid levels, best first."""
@@ -532,6 +614,10 @@ class OrderBook:
     def asks_padding(book: Any, nlevels: int) -> Any:
         """Pad or cut `(n, 2)` ask rows to `nlevels`, with ever higher prices and no shares; zeros without an ask."""
         return _padded(book, nlevels, step=1)
+
+    def get_l3_itch(self) -> pd.DataFrame:
+        """Return the history as a table in the manner of ITCH; see `abides_markets.itch`."""
+        return itch_frame(self.history)
 
     def pretty_print(self, silent: bool = True) -> str | None:
         """Return the book as a table of text, or print it and return nothing if not `silent`."""

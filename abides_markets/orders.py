@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sys
 from abc import ABCMeta
+from collections.abc import Iterator
 from copy import deepcopy
 from enum import Enum
+from numbers import Integral
 from typing import Any
 from typing import ClassVar
 
@@ -36,7 +38,7 @@ class Side(Enum):
 
 
 class _OrderMeta(ABCMeta):
-    """Lets tests of ABIDES code set the next order id through the class attribute that they know."""
+    """Lets ABIDES code set the next order id through the class attributes that its versions know."""
 
     @property
     def _order_id_counter(cls) -> int:
@@ -45,6 +47,14 @@ class _OrderMeta(ABCMeta):
     @_order_id_counter.setter
     def _order_id_counter(cls, value: int) -> None:
         ORDER_IDS.value = value
+
+    @property
+    def _order_id_generator(cls) -> Iterator[int]:
+        return iter(ORDER_IDS.next, None)
+
+    @_order_id_generator.setter
+    def _order_id_generator(cls, ids: Iterator[int]) -> None:
+        ORDER_IDS.value = next(ids)
 
 
 class Order(metaclass=_OrderMeta):
@@ -101,7 +111,7 @@ class Order(metaclass=_OrderMeta):
     def to_dict(self) -> dict[str, Any]:
         """Return the order's fields as a dict, the time as text."""
         fields = {name: getattr(self, name) for name in self._fields}
-        fields["time_placed"] = fmt_ts(self.time_placed)
+        fields["time_placed"] = _time_text(self.time_placed)
         fields["tag"] = deepcopy(self.tag)
         return fields
 
@@ -139,7 +149,8 @@ class LimitOrder(Order):
         is_hidden: Rests out of sight, behind the visible orders at its price.
         is_price_to_comply: Entered as a visible order and a hidden twin one cent more aggressive.
         insert_by_id: Takes its place in the queue at its price by order id.
-        is_post_only: Is kept from matching a level without visible quantity.
+        is_post_only: Is kept from matching a level without visible shares; with the switch `refuse_crossing_post_only`
+            it never trades when it comes in.
         order_id: Number of the order in its run, by default the next one.
         tag: Free field.
     """
@@ -189,11 +200,10 @@ class LimitOrder(Order):
 
     def __str__(self) -> str:
         tag = f" [{self.tag}]" if self.tag is not None else ""
-        price = "MKT" if abs(self.limit_price) >= sys.maxsize else dollarize(self.limit_price)
-        filled = f" (filled @ {dollarize(self.fill_price)})" if self.fill_price else ""
+        filled = f" (filled @ {_price_text(self.fill_price)})" if self.fill_price else ""
         return (
-            f"(Agent {self.agent_id} @ {fmt_ts(self.time_placed)}{tag}) :"
-            f" {self.side.value} {self.quantity} {self.symbol} @ {price}{filled}"
+            f"(Agent {self.agent_id} @ {_time_text(self.time_placed)}{tag}) :"
+            f" {_side_text(self.side)} {self.quantity} {self.symbol} @ {_price_text(self.limit_price)}{filled}"
         )
 
 
@@ -217,6 +227,23 @@ class MarketOrder(Order):
 
     def __str__(self) -> str:
         return (
-            f"(Agent {self.agent_id} @ {fmt_ts(self.time_placed)}) :"
-            f" MKT Order {self.side.value} {self.quantity} {self.symbol}"
+            f"(Agent {self.agent_id} @ {_time_text(self.time_placed)}) :"
+            f" MKT Order {_side_text(self.side)} {self.quantity} {self.symbol}"
         )
+
+
+# Constructors do not judge what they are given, and whoever refuses an order must be able to write it out.
+
+
+def _time_text(time: Any) -> Any:
+    return fmt_ts(int(time)) if isinstance(time, Integral) else time
+
+
+def _side_text(side: Any) -> Any:
+    return side.value if isinstance(side, Side) else side
+
+
+def _price_text(price: Any) -> Any:
+    if not isinstance(price, Integral):
+        return price
+    return "MKT" if abs(int(price)) >= sys.maxsize else dollarize(int(price))

@@ -4,7 +4,8 @@ Builds and runs rmsc04 from 09:30 to 10:00 with book logging on and order loggin
 process, and reports CPU seconds of this process: building, running (the end state included, the book's history and
 snapshots not, which are made when first looked at), both together, and how many times faster than the reference engine
 that is. The compiled code comes from the cache; how long it takes to make is measured once, in a process with an empty
-cache. The best of several runs counts for the compiled engine, as a run is too short for one alone.
+cache. The best of several runs counts for the compiled engine, as a run is too short for one alone. Further figures
+(`FIGURES`) follow: a whole day, larger populations, memory, forks, the start of a process.
 """
 
 from __future__ import annotations
@@ -13,16 +14,22 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from time import process_time
 from typing import Any
 
+import numpy as np
+
 from abides_core import abides
+from abides_markets.compiled import layout as at
+from abides_markets.configs import rmsc04
 from benchmarks.machine import OneLineParser
 from benchmarks.machine import describe
 from benchmarks.machine import seed
 from benchmarks.machine import write_json
+from benchmarks.reference import END_TIME
 from benchmarks.reference import build
 
 REPEATS = 5
@@ -74,6 +81,68 @@ def first_run_seconds(cache: str | None) -> float:
     return perf_counter() - begin
 
 
+def whole_day() -> dict[str, float]:
+    """From the open to 16:00, book logging on."""
+    config = rmsc04.build_config(seed=0, end_time="16:00:00", log_orders=False)
+    begin = process_time()
+    abides.run(config, engine="compiled")
+    return {"run, s": process_time() - begin}
+
+
+def populations() -> dict[str, float]:
+    """CPU time for each message, all of the run in it, with 1, 10 and 100 times the noise and value agents."""
+    figures = {}
+    for factor in (1, 10, 100):
+        seconds = []
+        for _ in range(REPEATS if factor == 1 else 1):
+            config = rmsc04.build_config(
+                seed=0,
+                end_time=END_TIME,
+                log_orders=False,
+                num_noise_agents=1000 * factor,
+                num_value_agents=102 * factor,
+            )
+            begin = process_time()
+            kernel = abides.run(config, engine="compiled")["agents"][0].kernel
+            seconds.append(process_time() - begin)
+        figures[f"at {factor} times the agents, us"] = min(seconds) * 1e6 / int(kernel.buffer[at.NEXT_MESSAGE])
+    return figures
+
+
+def copies() -> dict[str, float]:
+    """A market of rmsc04 at 09:35: its memory, a fork of it that is kept, and a snapshot."""
+    kernel = abides.new_kernel(build(0), np.random.RandomState(0), "compiled")
+    kernel.initialize()
+    kernel.stop_time = kernel.agents[0].mkt_open + 300 * 10**9
+    kernel.runner()
+    forks, seconds = [], []
+    for _ in range(50):
+        begin = process_time()
+        forks.append(kernel.fork())
+        seconds.append(process_time() - begin)
+    return {
+        "memory of a market, MB": kernel.buffer.nbytes / 1e6,
+        "fork, ms": float(np.median(seconds)) * 1e3,
+        "snapshot, MB": len(kernel.snapshot()) / 1e6,
+    }
+
+
+def starts() -> dict[str, float]:
+    """From the start of a process to the end of a run, wall time."""
+    with tempfile.TemporaryDirectory() as cache:
+        cold = first_run_seconds(cache)
+    return {"with an empty cache, s": cold, "after, s": first_run_seconds(None)}
+
+
+FIGURES: dict[str, Callable[[], dict[str, float]]] = {
+    "whole day": whole_day,
+    "time for each message": populations,
+    "copies": copies,
+    "process and run": starts,
+}
+"""What is measured besides the runs, by what it is called in print and in the file."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print a table and, if asked, write the numbers."""
     parser = OneLineParser(prog="benchmarks.compiled", description="Speed of the compiled engine on rmsc04 to 10:00.")
@@ -95,13 +164,13 @@ def main(arguments: list[str] | None = None) -> None:
         print(_row(market_seed, [_text(name, rows[market_seed][name]) for name in COLUMNS]), flush=True)
     mean = {name: sum(row[name] for row in rows.values()) / len(rows) for name in COLUMNS}
     print(_row("mean", [_text(name, mean[name]) for name in COLUMNS]))
-    with tempfile.TemporaryDirectory() as cache:
-        cold = first_run_seconds(cache)
-    warm = first_run_seconds(None)
-    print(f"\nfrom the start of a process to the end of a run: {cold:.1f} s with an empty cache, {warm:.1f} s after")
+    print()
+    figures = {}
+    for title, figure in FIGURES.items():
+        figures[title] = figure()
+        print(f"{title}: " + "; ".join(f"{name} {value:.3g}" for name, value in figures[title].items()), flush=True)
     if args.json is not None:
-        first = {"cold_s": cold, "warm_s": warm}
-        write_json(args.json, {"machine": machine, "seeds": rows, "mean": mean, "first_run": first})
+        write_json(args.json, "compiled", {"machine": machine, "seeds": rows, "mean": mean, "figures": figures})
 
 
 def _row(first: object, rest: Any) -> str:

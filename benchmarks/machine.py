@@ -58,8 +58,23 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def write_json(path: Path, result: Any) -> None:
-    """Write a result as JSON, whole or not at all."""
+def write_json(path: Path, name: str, result: Any) -> None:
+    """Write a result as JSON under a name, beside those of other benchmarks that the file holds; whole or not at all.
+
+    Raises:
+        ValueError: If there is a file that holds something else.
+    """
+    try:
+        results = json.loads(path.read_text())
+    except FileNotFoundError:
+        results = {}
+    if not isinstance(results, dict):
+        raise ValueError(f"{path} holds no results of benchmarks: {str(results)[:40]}")
+    write_file(path, {**results, name: result})
+
+
+def write_file(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(result, indent=2) + "\n")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
     temporary.replace(path)

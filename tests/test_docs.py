@@ -37,6 +37,22 @@ def test_the_agent_in_the_readme_runs_and_is_short(tmp_path: Path) -> None:
     assert float(found["execution_cents"]) > 0, "a resting order saves part of the spread"
 
 
+def test_the_gym_example_runs_and_sells_its_order(tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(between((ROOT / "docs" / "abides_gym.md").read_text(encoding="utf-8"), "```python\n", "```"))
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"sold 50 of 50, reward of the last step -?\d+\.\d{3}\n", done.stdout)
+
+
 def test_every_feature_is_documented_with_its_formula_and_range() -> None:
     table = between(
         (ROOT / "docs" / "environment.md").read_text(encoding="utf-8"), "checked by a test -->", "<!-- end -->"

@@ -9,13 +9,13 @@ import numpy as np
 from abides_core.message import Message
 from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
-from abides_markets.agents.trading_agent import TradingAgent
+from abides_markets.agents.sized_agent import SizedAgent
 from abides_markets.messages.query import QuerySpreadResponseMsg
 from abides_markets.models import OrderSizeModel
 from abides_markets.orders import Side
 
 
-class NoiseAgent(TradingAgent):
+class NoiseAgent(SizedAgent):
     """Wakes once, asks for the best quotes and trades at the opposite one.
 
     Args:
@@ -28,6 +28,8 @@ class NoiseAgent(TradingAgent):
         log_orders: Whether events about orders are logged.
         order_size_model: Source of the order's size; by default a fixed size drawn from 20 to 49 shares.
         wakeup_time: When to trade, ns since the epoch; by default just after the open.
+        retry_after: Time after which it tries again if there was nothing to trade with, ns. By default it does not, as
+            in the reference market, whose tape depends on it.
     """
 
     def __init__(
@@ -41,15 +43,16 @@ class NoiseAgent(TradingAgent):
         log_orders: bool | None = False,
         order_size_model: OrderSizeModel | None = None,
         wakeup_time: NanosecondTime | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(id, name, type, random_state, starting_cash, log_orders)
         self.wakeup_time = wakeup_time
+        self.retry_after = retry_after
         self.symbol = symbol
         self.trading = False
         self.state = "AWAITING_WAKEUP"
         self.prev_wake_time: NanosecondTime | None = None
-        self.size: int | None = self.random_state.randint(20, 50) if order_size_model is None else None
-        self.order_size_model = order_size_model
+        self._init_size(order_size_model, 20, 50)
 
     def kernel_stopping(self) -> None:
         """Value what is left, as a return on the starting cash."""
@@ -85,15 +88,16 @@ class NoiseAgent(TradingAgent):
     def place_order(self) -> None:
         """Send one limit order at the opposite best quote."""
         buys = self.random_state.randint(0, 2) == 1
-        if self.order_size_model is not None:
-            self.size = self.order_size_model.sample(random_state=self.random_state)
+        size = self.next_size()
         bid, _, ask, _ = self.get_known_bid_ask(self.symbol)
-        if not self.size:
+        if not size:
             return
         if buys and ask:
-            self.place_limit_order(self.symbol, self.size, Side.BID, ask)
+            self.place_limit_order(self.symbol, size, Side.BID, ask)
         elif not buys and bid:
-            self.place_limit_order(self.symbol, self.size, Side.ASK, bid)
+            self.place_limit_order(self.symbol, size, Side.ASK, bid)
+        elif self.retry_after is not None:
+            self.set_wakeup(self.current_time + self.retry_after)
 
     placeOrder = place_order  # noqa: N815  name of the ABIDES API
 

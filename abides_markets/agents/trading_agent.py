@@ -6,6 +6,8 @@ import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
+from typing import Literal
+from typing import overload
 
 import numpy as np
 
@@ -33,6 +35,7 @@ from abides_markets.messages.orderbook import OrderCancelledMsg
 from abides_markets.messages.orderbook import OrderExecutedMsg
 from abides_markets.messages.orderbook import OrderModifiedMsg
 from abides_markets.messages.orderbook import OrderPartialCancelledMsg
+from abides_markets.messages.orderbook import OrderRejectedMsg
 from abides_markets.messages.orderbook import OrderReplacedMsg
 from abides_markets.messages.query import QueryLastTradeMsg
 from abides_markets.messages.query import QueryLastTradeResponseMsg
@@ -297,6 +300,7 @@ class TradingAgent(FinancialAgent):
                 messages.append(MarketOrderMsg(order))
             else:
                 raise TypeError(f"not an order: {order!r}")
+        for order in orders:
             self._register(order)
             if self.log_orders:
                 self.logEvent("ORDER_SUBMITTED", order.to_dict())
@@ -412,9 +416,22 @@ class TradingAgent(FinancialAgent):
         if self.log_orders:
             self.logEvent("ORDER_REPLACED", old_order.to_dict())
         self.orders.pop(old_order.order_id, None)
-        if new_order.quantity > 0 and new_order.order_id in self.orders:
+        if new_order.order_id in self.orders and new_order.quantity > 0:
             self.orders[new_order.order_id] = new_order
         self.logEvent("HOLDINGS_UPDATED", dict(self.holdings))
+
+    def order_rejected(self, order: Order, request: str, reason: str) -> None:
+        """Take note that a request to cancel, change or replace an order was refused.
+
+        Args:
+            order: The order that the request named or, of a replacement, the new one, which will not be placed.
+            request: Name of the request's message class.
+            reason: Why it was refused.
+        """
+        if self.log_orders:
+            self.logEvent("ORDER_REJECTED", {**order.to_dict(), "request": request, "reason": reason})
+        if request == ReplaceOrderMsg.__name__:
+            self.orders.pop(order.order_id, None)
 
     def _update(self, order: Order) -> None:
         if order.order_id in self.orders:
@@ -492,7 +509,15 @@ class TradingAgent(FinancialAgent):
 
     # Helpers
 
-    def get_known_bid_ask(self, symbol: str, best: bool = True) -> Any:
+    @overload
+    def get_known_bid_ask(self, symbol: str, best: Literal[True] = True) -> tuple[int | None, int, int | None, int]: ...
+
+    @overload
+    def get_known_bid_ask(self, symbol: str, best: Literal[False]) -> tuple[Levels | None, Levels | None]: ...
+
+    def get_known_bid_ask(
+        self, symbol: str, best: bool = True
+    ) -> tuple[int | None, int, int | None, int] | tuple[Levels | None, Levels | None]:
         """Return what is known of a symbol's quotes.
 
         Args:
@@ -579,6 +604,7 @@ _HANDLERS: dict[type[Message], Callable[[TradingAgent, Any], None]] = {
     OrderPartialCancelledMsg: lambda agent, message: agent.order_partial_cancelled(message.new_order),
     OrderModifiedMsg: lambda agent, message: agent.order_modified(message.new_order),
     OrderReplacedMsg: lambda agent, message: agent.order_replaced(message.old_order, message.new_order),
+    OrderRejectedMsg: lambda agent, message: agent.order_rejected(message.order, message.request, message.reason),
     QueryLastTradeResponseMsg: lambda agent, message: agent._handle_query_last_trade_response_msg(message),
     QuerySpreadResponseMsg: lambda agent, message: agent._handle_query_spread_response_msg(message),
     QueryOrderStreamResponseMsg: lambda agent, message: agent._handle_query_order_stream_response_msg(message),

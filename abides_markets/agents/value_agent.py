@@ -10,7 +10,7 @@ import numpy as np
 from abides_core.message import Message
 from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
-from abides_markets.agents.trading_agent import TradingAgent
+from abides_markets.agents.sized_agent import SizedAgent
 from abides_markets.messages.query import QuerySpreadResponseMsg
 from abides_markets.models import OrderSizeModel
 from abides_markets.orders import Side
@@ -18,7 +18,7 @@ from abides_markets.orders import Side
 LARGEST_DRAW = 2**63 - 2
 
 
-class ValueAgent(TradingAgent):
+class ValueAgent(SizedAgent):
     """Arrives as a Poisson process, updates its belief about the value at the close and trades on the gap to the mid.
 
     Args:
@@ -73,8 +73,7 @@ class ValueAgent(TradingAgent):
         self.sigma_t: float = 0
         self.prev_wake_time: NanosecondTime | None = None
         self.percent_aggr = 0.1
-        self.size: int | None = self.random_state.randint(20, 50) if order_size_model is None else None
-        self.order_size_model = order_size_model
+        self._init_size(order_size_model, 20, 50)
         self.depth_spread = 2
 
     def kernel_starting(self, start_time: NanosecondTime) -> None:
@@ -160,10 +159,9 @@ class ValueAgent(TradingAgent):
         else:
             buys = self.random_state.randint(0, 2) == 1
             price = expected
-        if self.order_size_model is not None:
-            self.size = self.order_size_model.sample(random_state=self.random_state)
-        if self.size:
-            self.place_limit_order(self.symbol, self.size, Side.BID if buys else Side.ASK, max(1, price))
+        size = self.next_size()
+        if size:
+            self.place_limit_order(self.symbol, size, Side.BID if buys else Side.ASK, max(1, price))
 
     updateEstimates = update_estimates  # noqa: N815  name of the ABIDES API
     placeOrder = place_order  # noqa: N815  name of the ABIDES API

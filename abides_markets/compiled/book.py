@@ -253,21 +253,23 @@ def note_quotes(b):
 @compiled
 def take_snapshot(b, e, depth):
     """Keep the best levels of both sides for an event on its way to an agent in Python."""
-    start = b[SNAPSHOT_USED]
-    end = start
+    b[e + DATA] = NONE
+    last = e + DATA
     for side in range(2):
         n = b[LEVEL_COUNT + side]
         count = min(n, depth)
         for i in range(count):
             level = b[LEVELS + side] + (n - 1 - i) * LEVEL_WORDS
-            row = b[SNAPSHOTS] + end * SNAPSHOT_WORDS
-            b[row] = b[level + L_PRICE]
-            b[row + 1] = b[level + L_TOTAL]
-            end += 1
+            slot = b[SNAPSHOT_FREE]
+            row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
+            b[SNAPSHOT_FREE] = b[row + D_AFTER]
+            b[row + D_PRICE] = b[level + L_PRICE]
+            b[row + D_TOTAL] = b[level + L_TOTAL]
+            b[row + D_AFTER] = NONE
+            b[last] = slot
+            last = row + D_AFTER
+        b[SNAPSHOT_FREE_COUNT] -= count
         b[e + DATA + 2 + side] = count
-    b[e + DATA] = start
-    b[SNAPSHOT_USED] = end
-    b[SNAPSHOT_LIVE] += 1
 
 
 @compiled

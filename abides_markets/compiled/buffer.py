@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,25 @@ GROWING = (
     # offset, rows in all, words a row, copies, free list (head, count, link), rows at the start
     (at.HEAP, at.HEAP_ROWS, at.HEAP_WORDS, 1, None),
     (at.EVENTS, at.EVENT_ROWS, at.EVENT_WORDS, 1, (at.EVENT_FREE, at.EVENT_FREE_COUNT, at.LINK)),
+    (
+        at.WAITING,
+        at.WAITING_ROWS,
+        at.WAITING_WORDS,
+        1,
+        (at.WAITING_FREE, at.WAITING_FREE_COUNT, at.WAITING_RIGHT),
+    ),
     (at.RECORDS, at.RECORD_ROWS, at.RECORD_WORDS, 1, (at.RECORD_FREE, at.RECORD_FREE_COUNT, at.R_AFTER)),
     (at.ORDERS, at.ORDER_ROWS, at.ORDER_WORDS, 1, (at.ORDER_FREE, at.ORDER_FREE_COUNT, at.O_AFTER)),
     (at.LEVELS, at.LEVEL_ROWS, at.LEVEL_WORDS, 2, None),
     (at.HISTORY, at.HISTORY_ROWS, at.HISTORY_WORDS, 1, None),
     (at.QUOTES, at.QUOTE_ROWS, at.QUOTE_WORDS, 1, None),
-    (at.SNAPSHOTS, at.SNAPSHOT_ROWS, at.SNAPSHOT_WORDS, 1, None),
+    (at.SNAPSHOTS, at.SNAPSHOT_ROWS, at.SNAPSHOT_WORDS, 1, (at.SNAPSHOT_FREE, at.SNAPSHOT_FREE_COUNT, at.D_AFTER)),
     (at.FILLS, at.FILL_ROWS, at.FILL_WORDS, 1, None),
 )
 FIRST_ROWS = {
     at.HEAP: 4096,
     at.EVENTS: 4096,
+    at.WAITING: 2048,
     at.RECORDS: 1024,
     at.ORDERS: 1024,
     at.LEVELS: 512,
@@ -107,13 +116,30 @@ def resized(buffer: Buffer, rows: dict[int, int]) -> Buffer:
     return larger
 
 
+def segments(buffer: Buffer) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of what is in use: what never grows, then of each table the rows up to the last used one."""
+    yield 0, int(buffer[at.FIXED_END])
+    for offset, total, words, copies, free in GROWING:
+        rows = _used(buffer, offset) if free is None else int(buffer[total])
+        for copy in range(copies):
+            start = int(buffer[offset + copy])
+            yield start, start + rows * words
+
+
+def copied(buffer: Buffer) -> Buffer:
+    """Return a copy of a buffer; what is not in use is left out, which leaves much of the new memory untouched."""
+    twin = np.zeros(len(buffer), dtype=np.int64)
+    for start, end in segments(buffer):
+        twin[start:end] = buffer[start:end]
+    return twin
+
+
 def _used(buffer: Buffer, offset: int) -> int:
     """Return how many rows of a table are in use, of two copies in the fuller one."""
     counts = {
         at.HEAP: at.HEAP_COUNT,
         at.HISTORY: at.HISTORY_COUNT,
         at.QUOTES: at.QUOTE_COUNT,
-        at.SNAPSHOTS: at.SNAPSHOT_USED,
         at.FILLS: at.FILL_COUNT,
     }
     if offset in counts:

@@ -115,12 +115,14 @@ def carry_out(b):
     agent = b[AGENT_COUNT] - 1
     a = agent_row(b, agent)
     b[x + E_PENDING] = 0
-    if b[D_CANCEL] and _has_limit_order(b, a):
+    if b[DECIDED_CANCEL] and _has_limit_order(b, a):
         b[x + E_PENDING] = 1
-        b[x + E_PENDING_MARKET], b[x + E_PENDING_LIMIT], b[x + E_PENDING_PRICE] = b[D_MARKET], b[D_LIMIT], b[D_PRICE]
+        b[x + E_PENDING_MARKET] = b[DECIDED_MARKET]
+        b[x + E_PENDING_LIMIT] = b[DECIDED_LIMIT]
+        b[x + E_PENDING_PRICE] = b[DECIDED_PRICE]
         cancel_all_orders(b, agent)
     else:
-        _place(b, agent, a, x, b[D_MARKET], b[D_LIMIT], b[D_PRICE])
+        _place(b, agent, a, x, b[DECIDED_MARKET], b[DECIDED_LIMIT], b[DECIDED_PRICE])
 
 
 # Events

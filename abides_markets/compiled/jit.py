@@ -34,6 +34,7 @@ NOT_COMPILED = (
     "results",
     "slot",
     "stack",
+    "state",
     "translate",
     "warm",
 )

@@ -7,11 +7,16 @@ into the same queue.
 
 from __future__ import annotations
 
+import copy
 import datetime
+import json
+import math
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,11 +33,27 @@ from abides_markets.compiled import layout as at
 from abides_markets.compiled import loop
 from abides_markets.compiled import outside
 from abides_markets.compiled.buffer import Buffer
+from abides_markets.compiled.buffer import copied
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import grown
 from abides_markets.compiled.oracle import advance
 from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.queue import wake_each
+from abides_markets.compiled.results import add_results
+from abides_markets.compiled.results import agent_rows
 from abides_markets.compiled.results import fill_tape
+from abides_markets.compiled.results import from_buffer
+from abides_markets.compiled.state import agent_from_plain
+from abides_markets.compiled.state import agent_to_plain
+from abides_markets.compiled.state import copied_exchange
+from abides_markets.compiled.state import copied_oracle
+from abides_markets.compiled.state import copied_trader
+from abides_markets.compiled.state import from_bytes
+from abides_markets.compiled.state import order_from_plain
+from abides_markets.compiled.state import order_to_plain
+from abides_markets.compiled.state import plain
+from abides_markets.compiled.state import to_bytes
+from abides_markets.compiled.state import unplain
 from abides_markets.compiled.translate import is_built_in
 from abides_markets.compiled.translate import to_buffer
 from abides_markets.messages.market import MarketClosedMsg
@@ -55,8 +76,10 @@ from abides_markets.messages.query import QuerySpreadMsg
 from abides_markets.messages.query import QuerySpreadResponseMsg
 from abides_markets.messages.query import QueryTransactedVolMsg
 from abides_markets.messages.query import QueryTransactedVolResponseMsg
+from abides_markets.order_book import is_whole
 from abides_markets.orders import ORDER_IDS
 from abides_markets.orders import LimitOrder
+from abides_markets.orders import MarketOrder
 from abides_markets.orders import Order
 from abides_markets.orders import Side
 
@@ -88,8 +111,9 @@ class CompiledKernel:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.agents = config["agents"]
+        self._in_python = [agent for agent in self.agents if not is_built_in(agent)]
         self.gym_agents = [
-            agent for agent in self.agents if any(base.__name__ == "CoreGymAgent" for base in type(agent).__bases__)
+            agent for agent in self._in_python if any(base.__name__ == "CoreGymAgent" for base in type(agent).__bases__)
         ]
         assert len(self.gym_agents) <= 1, f"at most one gym agent may take part, got {len(self.gym_agents)}"
         self.start_time: NanosecondTime = config["start_time"]
@@ -109,12 +133,19 @@ class CompiledKernel:
         self._orders: dict[int, Order] = {}
         self._records: dict[int, int] = {}
         self._standing: set[tuple[int, int]] = set()
+        self._is_calling = self._has_ended = self._is_fork = False
+        for agent in self.agents:
+            agent.kernel = self
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make the tables of what is done with each message, which know the kernel."""
         self._send: dict[type, Callable[[int, Any, int], None]] = {
             MarketHoursRequestMsg: self._send_plain(at.HOURS_REQUEST, lambda m: 0),
             MarketClosePriceRequestMsg: self._send_plain(at.CLOSE_PRICE_REQUEST, lambda m: 0),
             QueryLastTradeMsg: self._send_plain(at.QUERY_LAST_TRADE, lambda m: 0),
             QuerySpreadMsg: self._send_plain(at.QUERY_SPREAD, _depth),
-            QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, lambda m: str_to_ns(m.lookback_period)),
+            QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, _lookback),
             BookImbalanceSubReqMsg: self._send_plain(at.SUBSCRIBE, _threshold_bits),
             CancelOrderMsg: self._send_cancel,
             LimitOrderMsg: self._send_order,
@@ -168,14 +199,14 @@ class CompiledKernel:
         """Queue the first wake-ups, and let the agents in Python prepare themselves."""
         with _own_ids():
             wake_at(self.buffer, 0, self.buffer[at.CLOSE])
-            for agent in self.agents:
-                if not is_built_in(agent):
-                    self._call(agent.kernel_initializing, self)
-            for agent in self.agents:
-                if is_built_in(agent):
-                    wake_at(self.buffer, agent.id, self.start_time)
-                else:
-                    self._call(agent.kernel_starting, self.start_time)
+            for agent in self._in_python:
+                self._call(agent.kernel_initializing, self)
+            first = 0
+            for agent in self._in_python:
+                wake_each(self.buffer, first, agent.id, self.start_time)
+                self._call(agent.kernel_starting, self.start_time)
+                first = agent.id + 1
+            wake_each(self.buffer, first, len(self.agents), self.start_time)
 
     def runner(self, agent_actions: tuple[Any, Any] | None = None) -> dict[str, Any]:
         """Dispatch events until the end of the simulation or until a gym agent asks for a decision; see `Kernel`."""
@@ -234,15 +265,23 @@ class CompiledKernel:
         """Call an agent's method with the run's own message and order numbers in place."""
         MESSAGE_IDS.value = int(self.buffer[at.NEXT_MESSAGE])
         ORDER_IDS.value = int(self.buffer[at.NEXT_ORDER])
+        self._is_calling = True
         try:
             return function(*arguments)
         finally:
+            self._is_calling = False
             self.buffer[at.NEXT_MESSAGE] = MESSAGE_IDS.value
             self.buffer[at.NEXT_ORDER] = ORDER_IDS.value
 
     def terminate(self) -> dict[str, Any]:
-        """Let the agents in Python finish, fill in the others, and return the end state."""
-        self._fill_in()
+        """Let the agents in Python finish, give the others their holdings, and return the end state."""
+        self._has_ended = True
+        if self._is_fork:  # until here it has shared them
+            self.agents = [copied_trader(a, self) if is_built_in(a) and a.id else a for a in self.agents]
+            oracle = copied_oracle(self.config["custom_properties"]["oracle"])
+            properties = {**self.config["custom_properties"], "oracle": oracle}
+            self.config = {**self.config, "agents": self.agents, "custom_properties": properties}
+        self._fill_in_holdings()
         with _own_ids():
             for agent in self.agents:
                 if not is_built_in(agent):
@@ -250,24 +289,104 @@ class CompiledKernel:
                 elif type(agent) is ValueAgent:  # looks at the fundamental once more, which may draw it
                     row = self._row(agent.id)
                     self.oracle.value_at(int(self.buffer[row + at.A_FREE] - self.buffer[row + at.A_DELAY]))
-            for agent in self.agents:
-                if not is_built_in(agent):
-                    self._call(agent.kernel_terminating)
-        rows = self.buffer[at.AGENTS] + np.arange(len(self.agents)) * at.AGENT_WORDS
+            for agent in self._in_python:
+                self._call(agent.kernel_terminating)
         self.custom_state["kernel_event_queue_elapsed_wallclock"] = datetime.datetime.now() - self._started
-        self.custom_state["kernel_slowest_agent_finish_time"] = int(self.buffer[rows + at.A_FREE].max())
+        self.custom_state["kernel_slowest_agent_finish_time"] = int(agent_rows(self.buffer)[:, at.A_FREE].max())
         self.custom_state["agents"] = self.agents
         return self.custom_state
 
-    def _fill_in(self) -> None:
+    def fill_in(self) -> None:
+        """Leave in the agents, the book and the oracle all that the run has left; after `terminate`."""
+        from_buffer(self.buffer, self.config)
+        add_results(self)
+
+    def _fill_in_holdings(self) -> None:
         """Leave the built-in agents with the cash and shares that they have in the buffer."""
-        rows = self.buffer[self._row(0) : self._row(len(self.agents))].reshape(-1, at.AGENT_WORDS)
+        rows = agent_rows(self.buffer)
         cash, shares = rows[:, at.A_CASH].tolist(), rows[:, at.A_SHARES].tolist()
         for agent in self.agents[1:]:
             if is_built_in(agent):
                 agent.holdings = {"CASH": cash[agent.id]}
                 if shares[agent.id]:
                     agent.holdings[self.symbol] = shares[agent.id]
+
+    # Copies
+
+    def fork(self) -> CompiledKernel:
+        """Return an independent kernel in the same state, which goes on as this one would.
+
+        It has an exchange, a book, a tape and agents in Python of its own; the built-in agents lie in the buffer, and
+        become its own objects when it ends.
+
+        Raises:
+            UnsupportedError: If an agent in Python has no `get_state` and `set_state`.
+            RuntimeError: If the market has ended, or an agent is just acting.
+        """
+        state = json.loads(json.dumps(self._state()))
+        twin = copy.copy(self)
+        twin._is_fork = True
+        twin.buffer = copied(self.buffer)
+        twin.agents = list(self.agents)
+        for agent in (self.agents[0], *self._in_python):
+            twin.agents[agent.id] = copied_exchange(agent) if agent.id == 0 else copy.copy(agent)
+            twin.agents[agent.id].kernel = twin
+        twin._in_python = [twin.agents[agent.id] for agent in self._in_python]
+        twin.gym_agents = [twin.agents[agent.id] for agent in self.gym_agents]
+        twin.oracle = _OracleFace(twin, self.config["custom_properties"]["oracle"])
+        twin.mean_result_by_agent_type, twin.agent_count_by_type = defaultdict(int), defaultdict(int)
+        twin._bind()
+        twin._set_state(state)
+        return twin
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, to go on from in this or another process (`restore`); raises as `fork` does."""
+        return to_bytes(self.buffer, self.config, self._state())
+
+    @classmethod
+    def restore(cls, data: bytes, config: dict[str, Any]) -> CompiledKernel:
+        """Return a kernel in the state of a snapshot.
+
+        Args:
+            data: What `snapshot` returned.
+            config: The configuration of that market, built afresh.
+
+        Raises:
+            SnapshotError: If the bytes are none, or of another market or version of the engine.
+        """
+        kernel = cls(config)
+        kernel.buffer, state = from_bytes(data, kernel.buffer, config)
+        kernel._set_state(state)
+        kernel._fill_in_book()
+        return kernel
+
+    def _state(self) -> dict[str, Any]:
+        """Return what is kept in Python, as `plain` writes it."""
+        if self._has_ended or self._is_calling:
+            raise RuntimeError("a market is copied between two calls of runner, and before it ends")
+        results = {key: value for key, value in self.custom_state.items() if key != "agent_state"}
+        of_agents = self.custom_state.get("agent_state", {})
+        return {
+            "orders": [order_to_plain(order) for order in self._orders.values()],
+            "records": list(self._records.items()),
+            "standing": sorted(self._standing),
+            "summary_log": plain(self.summary_log, "the summary log"),
+            "custom_state": plain(results, "the run"),
+            "agent_state": [[agent, plain(value, f"agent {agent}")] for agent, value in of_agents.items()],
+            "agents": [agent_to_plain(agent) for agent in self._in_python],
+        }
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        orders = [order_from_plain(order) for order in state["orders"]]
+        self._orders = {order.order_id: order for order in orders}
+        self._records = dict(state["records"])
+        self._standing = {(kind, agent) for kind, agent in state["standing"]}
+        self.summary_log = unplain(state["summary_log"])
+        self.custom_state = unplain(state["custom_state"])
+        if state["agent_state"]:
+            self.custom_state["agent_state"] = {agent: unplain(value) for agent, value in state["agent_state"]}
+        for agent in state["agents"]:
+            agent_from_plain(self.agents[agent["id"]], agent)
 
     # Services for agents
 
@@ -344,19 +463,33 @@ class CompiledKernel:
         b = self.buffer
         start = int(b[at.HEAP])
         rows = b[start : start + int(b[at.HEAP_COUNT]) * at.HEAP_WORDS].reshape(-1, at.HEAP_WORDS)
-        kinds = b[b[at.EVENTS] + rows[:, at.HEAP_EVENT] * at.EVENT_WORDS]
-        parties = rows[:, at.HEAP_PARTIES]
-        recipients = parties & ((1 << at.PARTY_BITS) - 1)
+        entries = [tuple(row) for row in rows.tolist() if row[at.HEAP_EVENT] != at.NONE]
+        for agent in np.flatnonzero(agent_rows(b)[:, at.A_WAITING_COUNT]).tolist():
+            entries += self._waiting(agent)
         return [
-            (time, sender, recipient, NAMES.get(kind, "Message"))
-            for time, sender, recipient, kind in zip(
-                rows[:, at.HEAP_TIME].tolist(),
-                (parties >> at.PARTY_BITS).tolist(),
-                recipients.tolist(),
-                kinds.tolist(),
-                strict=True,
+            (
+                time,
+                parties >> at.PARTY_BITS,
+                parties & ((1 << at.PARTY_BITS) - 1),
+                NAMES.get(int(b[b[at.EVENTS] + event * at.EVENT_WORDS]), "Message"),
             )
+            for time, parties, _, event in entries
         ]
+
+    def _waiting(self, agent_id: int) -> list[tuple[int, ...]]:
+        """Return time, parties, message id and event of what waits until an agent is free."""
+        b = self.buffer
+        row = self._row(agent_id)
+        entries = []
+        slots = [int(b[row + at.A_WAITING])]
+        while slots:
+            slot = slots.pop()
+            if slot != at.NONE:
+                first = int(b[at.WAITING]) + slot * at.WAITING_WORDS
+                left, *entry, right = b[first : first + at.WAITING_WORDS].tolist()
+                entries.append((int(b[row + at.A_WAITING_TIME]), *entry))
+                slots += left, right
+        return entries
 
     def _row(self, agent_id: int) -> int:
         return int(self.buffer[at.AGENTS]) + agent_id * at.AGENT_WORDS
@@ -411,7 +544,11 @@ class CompiledKernel:
         if not isinstance(message, LimitOrderMsg | MarketOrderMsg | CancelOrderMsg):
             raise _unsupported(f"a {message.type()} in a batch")
         order = message.order
+        if not isinstance(order, MarketOrder if isinstance(message, MarketOrderMsg) else LimitOrder):
+            raise _unsupported(f"a {message.type()} with {order!r}")
         number = order.order_id
+        if not is_whole(number, least=-sys.maxsize):
+            raise _unsupported(f"an order with the id {number!r}")
         if order.symbol != self.symbol:
             raise _unsupported(f"an order for {order.symbol!r}")
         if order.agent_id != sender_id:
@@ -442,10 +579,8 @@ class CompiledKernel:
         return order
 
     def _spread(self, data: list[int], e: int) -> QuerySpreadResponseMsg:
-        start, last_trade, bids, asks, closed, depth = data
-        first = int(self.buffer[at.SNAPSHOTS]) + start * at.SNAPSHOT_WORDS
-        rows = self.buffer[first : first + (bids + asks) * at.SNAPSHOT_WORDS].tolist()
-        levels = list(zip(rows[::2], rows[1::2], strict=True))
+        _, last_trade, bids, _, closed, depth = data
+        levels = [(price, shares) for price, shares in outside.read_snapshot(self.buffer).tolist()]
         return QuerySpreadResponseMsg(self.symbol, bool(closed), depth, levels[:bids], levels[bids:], last_trade)
 
     def _imbalance(self, data: list[int], e: int, stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:
@@ -481,15 +616,17 @@ class _OracleFace:
 
 
 def _check_order(order: Order) -> None:
-    if not 0 < order.quantity < LARGEST or int(order.quantity) != order.quantity:
+    if not is_whole(order.quantity, least=1) or order.quantity >= LARGEST:
         raise _unsupported(f"an order of {order.quantity!r} shares")
+    if order.side not in SIDES:
+        raise _unsupported(f"an order on the side {order.side!r}")
     if order.tag is not None and str(order.tag).startswith("MR_preprocess"):
         raise _unsupported(f"an order with the tag {order.tag!r}")
     if isinstance(order, LimitOrder):
         for flag in ("is_hidden", "is_price_to_comply", "insert_by_id", "is_post_only"):
             if getattr(order, flag):
                 raise _unsupported(f"an order with {flag}")
-        if not 0 <= order.limit_price < LARGEST or int(order.limit_price) != order.limit_price:
+        if not is_whole(order.limit_price) or order.limit_price >= LARGEST:
             raise _unsupported(f"a limit price of {order.limit_price!r}")
 
 
@@ -504,12 +641,22 @@ def _own_ids() -> Iterator[None]:
 
 
 def _depth(message: QuerySpreadMsg) -> int:
-    if message.depth != int(message.depth) or message.depth < 0:
+    if not isinstance(message.depth, int | np.integer) or message.depth < 0:
         raise _unsupported(f"a depth of {message.depth!r} levels")
     return min(int(message.depth), DEEPEST)
 
 
+def _lookback(message: QueryTransactedVolMsg) -> int:
+    try:
+        return str_to_ns(message.lookback_period)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _unsupported(f"a look-back of {message.lookback_period!r}") from error
+
+
 def _threshold_bits(message: BookImbalanceSubReqMsg) -> int:
+    least: Any = message.min_imbalance
+    if not isinstance(least, Real) or not math.isfinite(least):
+        raise _unsupported(f"a min_imbalance of {least!r}")
     return int(np.float64(message.min_imbalance).view(np.int64))
 
 

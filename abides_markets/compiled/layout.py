@@ -82,8 +82,8 @@ QUOTES = 58
 QUOTE_COUNT = 59
 QUOTE_ROWS = 60
 SNAPSHOTS = 61
-SNAPSHOT_USED = 62
-SNAPSHOT_LIVE = 63
+SNAPSHOT_FREE = 62
+SNAPSHOT_FREE_COUNT = 63
 SNAPSHOT_ROWS = 64
 
 # Header: one more word of the book
@@ -95,7 +95,7 @@ READY = 66
 """Whether the slot waits for somebody outside: `VIEW_READY` for a decision, `ORDER_DONE` for nothing more."""
 DECIDED = 67
 """Whether a decision has been handed in that is not carried out yet; what it says follows."""
-D_MARKET, D_LIMIT, D_PRICE, D_CANCEL = 68, 69, 70, 71
+DECIDED_MARKET, DECIDED_LIMIT, DECIDED_PRICE, DECIDED_CANCEL = 68, 69, 70, 71
 SLOT_BLOCK = 72
 """Where the slot's block starts; 0 in a market without a slot."""
 FILLS = 73
@@ -105,6 +105,12 @@ FILL_ROWS = 75
 # Header: scratch room
 YOUNG_SCRATCH = 80
 """Where words of young streams are made."""
+
+# Header: one more growing table
+WAITING = 81
+WAITING_FREE = 82
+WAITING_FREE_COUNT = 83
+WAITING_ROWS = 84
 HEADER = 96
 
 # Rows of the event queue, a binary heap ordered by the first three
@@ -112,6 +118,10 @@ HEAP_WORDS = 4
 HEAP_TIME, HEAP_PARTIES, HEAP_ID, HEAP_EVENT = 0, 1, 2, 3
 PARTY_BITS = 32
 """A row's parties are the sender, shifted by these bits, plus the recipient."""
+
+# Rows of what waits for a busy recipient: the last three words of an entry of the queue, and two links
+WAITING_WORDS = 5
+WAITING_LEFT, WAITING_RIGHT = 0, 4
 
 # Rows of events: a kind, a link, and what the message says
 EVENT_WORDS = 8
@@ -181,14 +191,15 @@ W_TIME, W_BID, W_BID_SIZE, W_ASK, W_ASK_SIZE, W_BID_DEPTH, W_ASK_DEPTH = range(7
 FILL_WORDS = 3
 F_ORDER, F_PRICE, F_QUANTITY = range(3)
 
-# Rows of snapshots, on their way to an agent in Python: levels, the bids first, each best first
-SNAPSHOT_WORDS = 2
+# Rows of snapshots, on their way to an agent in Python: levels in a chain, the bids first, each best first
+SNAPSHOT_WORDS = 3
+D_PRICE, D_TOTAL, D_AFTER = range(3)
 
 BID, ASK = 0, 1
 NONE = -1
 
 # Rows of agents
-AGENT_WORDS = 25
+AGENT_WORDS = 28
 (
     A_KIND,
     A_FREE,
@@ -215,7 +226,10 @@ AGENT_WORDS = 25
     A_SIZE_MODEL,
     A_KNOWS_TRADE,
     A_TIME,
-) = range(25)
+    A_WAITING,
+    A_WAITING_COUNT,
+    A_WAITING_TIME,
+) = range(28)
 EXCHANGE, NOISE, VALUE, MOMENTUM, MAKER, PYTHON, EXECUTION = range(7)
 IDLE, AWAITING_SPREAD = 0, 1
 

@@ -13,9 +13,11 @@ from abides_markets.compiled.open_orders import account
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import drop_first
 from abides_markets.compiled.queue import free_event
-from abides_markets.compiled.queue import move_first
 from abides_markets.compiled.traders import receive
 from abides_markets.compiled.traders import wake
+from abides_markets.compiled.waiting import is_superseded
+from abides_markets.compiled.waiting import put_off
+from abides_markets.compiled.waiting import take_first
 
 FINISHED, FULL, PYTHON_NEXT, DECISION = 0, 1, 2, 3
 SPARE = 64
@@ -33,13 +35,14 @@ def _has_room(b):
     return (
         b[EVENT_FREE_COUNT] > told
         and b[HEAP_ROWS] - b[HEAP_COUNT] > told
+        and b[WAITING_FREE_COUNT] > 0
         and b[RECORD_FREE_COUNT] > ladder + SPARE
         and b[ORDER_FREE_COUNT] > ladder + SPARE
         and b[LEVEL_ROWS] - max(b[LEVEL_COUNT], b[LEVEL_COUNT + 1]) > ladder + SPARE
         and b[HISTORY_ROWS] - b[HISTORY_COUNT] > resting + 2 * ladder + SPARE
         and b[QUOTE_ROWS] - b[QUOTE_COUNT] > ladder + SPARE
         and b[FILL_ROWS] - b[FILL_COUNT] > 1
-        and b[SNAPSHOT_ROWS] - b[SNAPSHOT_USED] > b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE
+        and b[SNAPSHOT_FREE_COUNT] > b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE
     )
 
 
@@ -64,16 +67,18 @@ def run(b):
         top = b[HEAP]
         time = b[top + HEAP_TIME]
         parties = b[top + HEAP_PARTIES]
-        b[NOW] = time
-        b[POPS] += 1
+        number = b[top + HEAP_ID]
         recipient = parties & ((1 << PARTY_BITS) - 1)
         a = agent_row(b, recipient)
-        if b[a + A_FREE] > time:
-            move_first(b, b[a + A_FREE])
+        if b[top + HEAP_EVENT] < 0 and is_superseded(b, a, time, number):
+            drop_first(b)
             continue
-        e = b[EVENTS] + b[top + HEAP_EVENT] * EVENT_WORDS
-        number = b[top + HEAP_ID]
-        drop_first(b)
+        b[NOW] = time
+        b[POPS] += 1
+        if b[a + A_FREE] > time:
+            put_off(b, a)
+            continue
+        e = b[EVENTS] + take_first(b, a) * EVENT_WORDS
         b[a + A_TIME] = time
         b[EXTRA_DELAY] = 0
         kind = b[e + KIND]

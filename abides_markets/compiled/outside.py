@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
 from abides_markets.compiled.open_orders import add_record
@@ -78,13 +80,32 @@ def queue_batch(b, agent, number, delay, parts):
 
 
 @compiled
+def read_snapshot(b):
+    """Return price and shares of the levels that the event that waits for Python brings, row by row."""
+    e = b[OUT_EVENT]
+    levels = np.empty((b[e + DATA + 2] + b[e + DATA + 3], 2), dtype=np.int64)
+    slot = b[e + DATA]
+    for i in range(len(levels)):
+        row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
+        levels[i, 0] = b[row + D_PRICE]
+        levels[i, 1] = b[row + D_TOTAL]
+        slot = b[row + D_AFTER]
+    return levels
+
+
+@compiled
 def take_out(b):
     """Give back the event that waits for Python, once it has been read."""
     e = b[OUT_EVENT]
     if b[e + KIND] == SPREAD:
-        b[SNAPSHOT_LIVE] -= 1
-        if b[SNAPSHOT_LIVE] == 0:
-            b[SNAPSHOT_USED] = 0
+        slot = b[e + DATA]
+        while slot >= 0:
+            row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
+            after = b[row + D_AFTER]
+            b[row + D_AFTER] = b[SNAPSHOT_FREE]
+            b[SNAPSHOT_FREE] = slot
+            b[SNAPSHOT_FREE_COUNT] += 1
+            slot = after
     free_event(b, e)
 
 

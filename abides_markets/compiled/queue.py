@@ -96,10 +96,9 @@ def drop_first(b):
 
 
 @compiled
-def move_first(b, time):
-    """Give the smallest entry a later time."""
-    base = b[HEAP]
-    _sift_down(b, base, b[HEAP_COUNT], 0, time, b[base + 1], b[base + 2], b[base + 3])
+def replace_first(b, time, parties, number, event):
+    """Put another entry, which comes later, in place of the smallest."""
+    _sift_down(b, b[HEAP], b[HEAP_COUNT], 0, time, parties, number, event)
 
 
 @compiled
@@ -135,6 +134,13 @@ def wake_at(b, agent, time):
     """Queue a wake-up."""
     e = new_event(b, WAKEUP)
     push(b, time, (agent << PARTY_BITS) | agent, new_message_id(b), (e - b[EVENTS]) // EVENT_WORDS)
+
+
+@compiled
+def wake_each(b, first, end, time):
+    """Queue a wake-up of each agent from one to another, the last left out."""
+    for agent in range(first, end):
+        wake_at(b, agent, time)
 
 
 @compiled

@@ -14,10 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abides_markets.agents import ExchangeAgent
-from abides_markets.agents import MomentumAgent
-from abides_markets.agents import NoiseAgent
-from abides_markets.agents import ValueAgent
 from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
@@ -66,61 +62,94 @@ _BY_TRADING_AGENTS = (
     "transacted_volume",
     "state",
 )
-_BY_MOMENTUM_AGENTS = ("size", "mid_list", "avg_20_list", "avg_50_list", "_observations")
-_NOT_KEPT_OF: dict[type, dict[str, NotKept]] = {
-    ExchangeAgent: dict.fromkeys(("data_subscriptions",), NOT_KEPT),
-    NoiseAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "size", "trading"), NOT_KEPT),
-    ValueAgent: dict.fromkeys((*_BY_TRADING_AGENTS, "size", "trading"), NOT_KEPT),
-    MomentumAgent: dict.fromkeys((*_BY_TRADING_AGENTS, *_BY_MOMENTUM_AGENTS), NOT_KEPT),
+_BY_MOMENTUM_AGENTS = ("_size", "mid_list", "avg_20_list", "avg_50_list", "_observations")
+_NOT_KEPT_OF: dict[int, tuple[str, ...]] = {
+    at.EXCHANGE: ("data_subscriptions",),
+    at.NOISE: (*_BY_TRADING_AGENTS, "_size", "trading"),
+    at.VALUE: (*_BY_TRADING_AGENTS, "_size", "trading"),
+    at.MOMENTUM: (*_BY_TRADING_AGENTS, *_BY_MOMENTUM_AGENTS),
+    at.MAKER: _BY_TRADING_AGENTS,
 }
-_NOT_KEPT_OF_MAKERS = dict.fromkeys(_BY_TRADING_AGENTS, NOT_KEPT)
 
 
 def from_buffer(buffer: Buffer, config: dict[str, Any]) -> None:
-    """Leave the built-in agents of a configuration, its book and its oracle as the run has left them."""
+    """Leave the built-in agents of a configuration, its book and its oracle as the run has left them.
+
+    Their holdings have been filled in by `CompiledKernel.terminate`, for agents in Python to see.
+    """
     agents = config["agents"]
     exchange = agents[0]
     symbol = exchange.symbols[0]
-    first = int(buffer[at.AGENTS])
-    rows = buffer[first : first + len(agents) * at.AGENT_WORDS].reshape(-1, at.AGENT_WORDS)
-    built_in = [agent for agent in agents if is_built_in(agent)]
-    for agent, row in zip(agents, rows.tolist(), strict=True):
+    oracle = config["custom_properties"]["oracle"]
+    hours = exchange.mkt_open, exchange.mkt_close
+    for agent, row in zip(agents, agent_rows(buffer)[:, _FILLED].tolist(), strict=True):
         if is_built_in(agent):
-            _fill_agent(buffer, agent, row, exchange, symbol)
-    _fill_oracle(buffer, config["custom_properties"]["oracle"], symbol, built_in)
+            _fill_agent(buffer, agent, row, hours, symbol, oracle)
+    _fill_oracle(buffer, oracle, symbol)
     closers = int(buffer[at.CLOSERS])
     exchange.market_close_price_subscriptions = buffer[closers : closers + int(buffer[at.CLOSER_COUNT])].tolist()
     tape = exchange.order_books[symbol].tape
     exchange.order_books[symbol] = ReplayedOrderBook(buffer, exchange, symbol, tape)
 
 
-def _fill_agent(buffer: Buffer, agent: Any, row: list[int], exchange: ExchangeAgent, symbol: str) -> None:
-    kind = row[at.A_KIND]
-    agent.current_time = row[at.A_TIME]
-    agent.__dict__.update(_NOT_KEPT_OF.get(type(agent), _NOT_KEPT_OF_MAKERS))
+def agent_rows(buffer: Buffer) -> NDArray[np.int64]:
+    """Return the rows of the agents, the columns named `A_` in the layout."""
+    first, count = buffer[[at.AGENTS, at.AGENT_COUNT]].tolist()
+    return buffer[first : first + count * at.AGENT_WORDS].reshape(count, at.AGENT_WORDS)
+
+
+def add_results(kernel: Any) -> None:
+    """Value the built-in agents at the last trade they know of, as they do themselves at the end of a run."""
+    rows = agent_rows(kernel.buffer)
+    prices = np.where(rows[:, at.A_KNOWS_TRADE] == 1, rows[:, at.A_LAST_TRADE], 0)
+    values = (rows[:, at.A_CASH] + prices * rows[:, at.A_SHARES]).tolist()
+    totals, counts = kernel.mean_result_by_agent_type, kernel.agent_count_by_type
+    for agent, value in zip(kernel.agents[1:], values[1:], strict=True):
+        if is_built_in(agent):
+            totals[agent.type] += value - agent.starting_cash
+            counts[agent.type] += 1
+    if any(agent.log_events and is_built_in(agent) for agent in kernel.agents):
+        kernel.summary_log = NOT_KEPT
+    kernel.agent_current_times = rows[:, at.A_FREE].tolist()
+
+
+_FILLED = [
+    at.A_KIND,
+    at.A_TIME,
+    at.A_STREAM,
+    at.A_LAST_TRADE,
+    at.A_KNOWS_TRADE,
+    at.A_HOURS,
+    at.A_FIRST_WAKE,
+    at.A_CLOSED,
+    at.A_BLOCK,
+]
+
+
+def _fill_agent(buffer: Buffer, agent: Any, row: list[int], hours: tuple[int, int], symbol: str, oracle: Any) -> None:
+    kind, agent.current_time, stream, last_trade, knows_trade, knows_hours, first_wake, closed, block = row
+    state = agent.__dict__
+    for name in _NOT_KEPT_OF[kind]:  # one by one: `update` would give each agent a larger dictionary first
+        state[name] = NOT_KEPT
     if agent.log_events:
-        agent.log = NOT_KEPT
+        state["log"] = NOT_KEPT
     if kind == at.EXCHANGE:
         return
+    draws_normals = kind in DRAWS_NORMALS
     if isinstance(agent.stream, np.random.RandomState):  # someone else may hold it
-        store(buffer, row[at.A_STREAM], agent.stream, kind in DRAWS_NORMALS)
+        store(buffer, stream, agent.stream, draws_normals)
     else:
-        agent.stream = Stored(buffer, row[at.A_STREAM], kind in DRAWS_NORMALS)
-    agent.holdings = {"CASH": row[at.A_CASH]}
-    if row[at.A_SHARES]:
-        agent.holdings[symbol] = row[at.A_SHARES]
-    if row[at.A_KNOWS_TRADE]:
-        agent.last_trade = {symbol: row[at.A_LAST_TRADE]}
-    if row[at.A_HOURS]:
-        agent.mkt_open, agent.mkt_close = exchange.mkt_open, exchange.mkt_close
-    agent.first_wake = bool(row[at.A_FIRST_WAKE])
-    agent.mkt_closed = bool(row[at.A_CLOSED])
-    agent.exchange_id = 0
-    block = row[at.A_BLOCK]
+        state["stream"] = Stored(buffer, stream, draws_normals)
+    state["last_trade"] = {symbol: last_trade} if knows_trade else {}
+    state["mkt_open"], state["mkt_close"] = hours if knows_hours else (None, None)
+    state["first_wake"] = bool(first_wake)
+    state["mkt_closed"] = bool(closed)
+    state["exchange_id"] = 0
     if kind == at.VALUE:
         agent.r_t, agent.sigma_t = floats(buffer)[[block + at.V_BELIEF, block + at.V_VARIANCE]].tolist()
         updated = int(buffer[block + at.V_UPDATED])
         agent.prev_wake_time = None if updated == at.NONE else updated
+        agent.oracle = oracle
     elif kind == at.MAKER:
         agent.has_subscribed = bool(buffer[block + at.M_SUBSCRIBED])
         agent.buy_order_size, agent.sell_order_size = buffer[[block + at.M_BUY_SIZE, block + at.M_SELL_SIZE]].tolist()
@@ -130,11 +159,8 @@ def _fill_agent(buffer: Buffer, agent: Any, row: list[int], exchange: ExchangeAg
             agent._follow_spread()
 
 
-def _fill_oracle(buffer: Buffer, oracle: Any, symbol: str, agents: list[Any]) -> None:
+def _fill_oracle(buffer: Buffer, oracle: Any, symbol: str) -> None:
     f = floats(buffer)
-    for agent in agents:
-        if type(agent) is ValueAgent:
-            agent.oracle = oracle
     q = int(buffer[at.ORACLE])
     oracle.r[symbol] = int(buffer[q + at.Q_TIME]), int(buffer[q + at.Q_VALUE])
     oracle.f_log = NOT_KEPT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from abides_markets.compiled.buffer import grown_rows
 from abides_markets.compiled.buffer import resized
 from abides_markets.compiled.build import reseed
 from abides_markets.compiled.queue import wake_at
+from abides_markets.compiled.queue import wake_each
 from abides_markets.compiled.results import fill_tape
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.translate import first_fault
@@ -117,6 +119,22 @@ class MarketStack:
             )
         self._run(active)
 
+    def fork(self, *, leave: bool = False) -> MarketStack:
+        """Return independent markets in the same state.
+
+        Args:
+            leave: Whether the forks leave what is unfilled at the end of the window, instead of sweeping it: with that
+                a fork that is stepped by decisions to do nothing is the market without the rest of the order.
+        """
+        other = copy.copy(self)
+        for name in ("words", "views", "times", "finished", "_fills", "_only"):
+            setattr(other, name, getattr(self, name).copy())
+        if leave:
+            for words in other.words:
+                if words[at.AGENT_COUNT]:
+                    words[words[at.SLOT_BLOCK] + at.E_SWEEP] = 0
+        return other
+
     def _run(self, active: NDArray[np.bool_]) -> None:
         first = 0
         while True:
@@ -160,8 +178,7 @@ class MarketStack:
         config_append_agents(config, [self._slot(len(config["agents"]))])
         buffer = to_buffer(config, self._rows)
         wake_at(buffer, 0, buffer[at.CLOSE])
-        for agent in config["agents"]:
-            wake_at(buffer, agent.id, config["start_time"])
+        wake_each(buffer, 0, len(config["agents"]), config["start_time"])
         return buffer
 
     def tape(self, index: int) -> MarketTape:

@@ -20,7 +20,7 @@ def hand_in(stack, decisions, active):
     for i in range(stack.shape[0]):
         if active[i]:
             b = stack[i]
-            b[D_MARKET], b[D_LIMIT], b[D_PRICE], b[D_CANCEL] = (
+            b[DECIDED_MARKET], b[DECIDED_LIMIT], b[DECIDED_PRICE], b[DECIDED_CANCEL] = (
                 decisions[i, 0], decisions[i, 1], decisions[i, 2], decisions[i, 3],
             )  # fmt: skip
             b[READY] = 0

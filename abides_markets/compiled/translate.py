@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from abides_core.latency_model import LatencyModel
 from abides_core.streams import Seed
@@ -15,12 +16,14 @@ from abides_markets.agents import ExchangeAgent
 from abides_markets.agents import MomentumAgent
 from abides_markets.agents import NoiseAgent
 from abides_markets.agents import ValueAgent
+from abides_markets.agents.sized_agent import SizedSeed
 from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
 from abides_markets.compiled.random_states import load
+from abides_markets.compiled.sizes import draw_sizes
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.streams import HELD
 from abides_markets.compiled.streams import POSITION
@@ -32,6 +35,7 @@ from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
 from abides_markets.orders import Side
+from abides_markets.switches import REFERENCE_ENGINE_ONLY
 from abides_markets.utils import LineLatencyModel
 
 KINDS: dict[type, int] = {
@@ -51,9 +55,15 @@ BLOCK_WORDS = {
     at.PYTHON: 0,
     at.EXECUTION: at.EXECUTION_WORDS,
 }
-
-
 DRAWS_NORMALS = (at.VALUE,)
+DRAWS_LITTLE = (at.NOISE, at.EXECUTION)
+"""Kinds whose streams are kept as seeds, as long as nothing has been drawn from them."""
+NOT_COMPILED = {
+    NoiseAgent: "retry_after",
+    MomentumAgent: "full_windows",
+    AdaptiveMarketMakerAgent: "renew_on_imbalance",
+}
+"""Parameters of traders that mend the reference market and that only the reference engine has."""
 SLOWEST_ARRIVAL = 1e-17
 """Least arrival rate of value agents, per ns: at a lower one the drawn times no longer fit into 64 bits."""
 
@@ -76,7 +86,8 @@ def first_fault(config: dict[str, Any]) -> str | None:
         return "per_agent_computation_delays"
     fault = _exchange_fault(agents[0])
     if fault is None:
-        fault = next(filter(None, (_agent_fault(agent, agents[0]) for agent in agents[1:])), None)
+        own = {"CASH", agents[0].symbols[0]}
+        fault = next(filter(None, (_agent_fault(agent, agents[0], own) for agent in agents[1:])), None)
     if fault is None:
         fault = _latency_fault(config.get("agent_latency_model"), len(agents))
     oracle = config.get("custom_properties", {}).get("oracle")
@@ -93,8 +104,9 @@ def first_fault(config: dict[str, Any]) -> str | None:
 def _exchange_fault(exchange: ExchangeAgent) -> str | None:
     if len(exchange.symbols) != 1:
         return f"{len(exchange.symbols)} symbols"
-    if exchange.log_orders:
-        return "an exchange with log_orders"
+    for name in REFERENCE_ENGINE_ONLY:
+        if getattr(exchange.switches, name):
+            return f"the switch {name}"
     book = exchange.order_books[exchange.symbols[0]]
     if exchange.kernel is not None or book.history or exchange.data_subscriptions:
         return "an exchange that has taken part in a run already"
@@ -103,35 +115,69 @@ def _exchange_fault(exchange: ExchangeAgent) -> str | None:
     return None
 
 
-def _agent_fault(agent: Any, exchange: ExchangeAgent) -> str | None:
-    if isinstance(agent, ExchangeAgent):
-        return f"a second exchange, agent {agent.id}"
-    if isinstance(agent, ExecutionSlot):
+def _agent_fault(agent: Any, exchange: ExchangeAgent, own: set[str]) -> str | None:
+    kind = KINDS.get(type(agent))
+    if kind is None or kind == at.EXCHANGE:
+        if isinstance(agent, ExchangeAgent):
+            return f"a second exchange, agent {agent.id}"
+        return _python_agent_fault(agent)
+    if kind == at.EXECUTION:
         return f"agent {agent.id}, an execution slot, outside of a MarketStack"
-    if not is_built_in(agent):
-        return None if agent.kernel is None else f"agent {agent.id}, which has taken part in a run already"
     if agent.symbol != exchange.symbols[0]:
         return f"agent {agent.id} trading {agent.symbol!r}"
-    if getattr(agent, "subscribe", False):
-        return f"agent {agent.id} with subscribe=True"
     if agent.kernel is not None or not agent.first_wake:
         return f"agent {agent.id}, which has taken part in a run already"
-    if not set(agent.holdings) <= {"CASH", agent.symbol}:
+    if not agent.holdings.keys() <= own:
         return f"agent {agent.id} with holdings of {', '.join(sorted(agent.holdings))}"
-    if type(getattr(agent, "order_size_model", None)) not in (type(None), OrderSizeModel):
+    if kind == at.MAKER:
+        return _maker_fault(agent, exchange)
+    if agent.order_size_model.__class__ not in (type(None), OrderSizeModel):
         return f"agent {agent.id} with an order size model of type {type(agent.order_size_model).__name__}"
-    if getattr(agent, "poisson_arrival", False) and agent.arrival_rate != agent.wake_up_freq:
-        return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
-    if isinstance(agent, ValueAgent):
+    model = agent.order_size_model
+    if model is not None and (model.least, model.most) != (0, None):
+        return f"agent {agent.id} with order sizes from {model.least} to {model.most}"
+    if (fault := _repair_fault(agent)) is not None:
+        return fault
+    if kind == at.MOMENTUM:
+        return _arrival_fault(agent)
+    if kind == at.VALUE:
         if not 0 <= agent.kappa < 1:
             return f"agent {agent.id} with kappa={agent.kappa}"
         if not agent.lambda_a >= SLOWEST_ARRIVAL:
             return f"agent {agent.id} with lambda_a={agent.lambda_a}"
-    if isinstance(agent, AdaptiveMarketMakerAgent):
-        if agent.switches.makers_requote != exchange.switches.makers_requote:
-            return f"agent {agent.id} with another makers_requote than the exchange's"
-        if agent.min_imbalance < 0:
-            return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
+    return None
+
+
+def _repair_fault(agent: Any) -> str | None:
+    repair = NOT_COMPILED.get(type(agent))
+    if repair is not None and getattr(agent, repair):
+        return f"agent {agent.id} with {repair}={getattr(agent, repair)}"
+    return None
+
+
+def _arrival_fault(agent: MomentumAgent | AdaptiveMarketMakerAgent) -> str | None:
+    if agent.subscribe:
+        return f"agent {agent.id} with subscribe=True"
+    if agent.poisson_arrival and agent.arrival_rate != agent.wake_up_freq:
+        return f"agent {agent.id} whose arrival_rate is not its wake_up_freq"
+    return None
+
+
+def _maker_fault(agent: AdaptiveMarketMakerAgent, exchange: ExchangeAgent) -> str | None:
+    if agent.switches.makers_requote != exchange.switches.makers_requote:
+        return f"agent {agent.id} with another makers_requote than the exchange's"
+    if agent.min_imbalance < 0:
+        return f"agent {agent.id} with min_imbalance={agent.min_imbalance}"
+    return _repair_fault(agent) or _arrival_fault(agent)
+
+
+def _python_agent_fault(agent: Any) -> str | None:
+    if agent.kernel is not None:
+        return f"agent {agent.id}, which has taken part in a run already"
+    # Known beforehand from agents that say so, as the environments' does; others are refused as they ask.
+    subscribe = getattr(agent, "subscribe", False)
+    if subscribe and not callable(subscribe):
+        return f"agent {agent.id} with subscribe=True"
     return None
 
 
@@ -139,7 +185,7 @@ def _latency_fault(model: Any, count: int) -> str | None:
     if type(model) not in (LatencyModel, LineLatencyModel) or model.latency_model != "deterministic":
         return "a latency model other than a deterministic one"
     try:
-        least = min(min(model.get_latency(i, 0), model.get_latency(0, i)) for i in range(count))
+        least = model.to_and_from(0, count).min()
     except IndexError:
         return f"latencies of fewer agents than the {count} of the market"
     return "agents that are not connected" if least < 0 else None
@@ -148,6 +194,8 @@ def _latency_fault(model: Any, count: int) -> str | None:
 def _oracle_fault(oracle: Any, symbol: str) -> str | None:
     if type(oracle) is not SparseMeanRevertingOracle:
         return f"an oracle of type {type(oracle).__name__}"
+    if not oracle.whole_cents:
+        return "an oracle with whole_cents=False"
     if oracle.symbols[symbol]["r_bar"] != int(oracle.symbols[symbol]["r_bar"]):
         return f"an oracle with r_bar={oracle.symbols[symbol]['r_bar']}"
     if oracle.megashocks[symbol][-1]["MegashockTime"] < oracle.mkt_open:
@@ -155,15 +203,10 @@ def _oracle_fault(oracle: Any, symbol: str) -> str | None:
     return None
 
 
-def _is_young(agent: Any) -> bool:
-    """Return whether an agent's stream is kept as its seed, and its words made one by one: noise agents draw a few."""
-    return type(agent) is NoiseAgent and agent.stream.__class__ is Seed
-
-
-def _stream_words(agent: Any) -> int:
-    if not is_built_in(agent):
+def _stream_words(agent: Any, kind: int) -> int:
+    if kind not in WRITERS:
         return 0
-    return YOUNG_WORDS if _is_young(agent) else WORDS
+    return YOUNG_WORDS if kind in DRAWS_LITTLE and agent.stream.__class__ in (Seed, SizedSeed) else WORDS
 
 
 class _Allocator:
@@ -191,9 +234,10 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     agents = config["agents"]
     count = len(agents)
     room = _Allocator()
+    kinds = [_kind(agent) for agent in agents]
     rows = room.take(count * at.AGENT_WORDS)
-    blocks = [room.take(BLOCK_WORDS[_kind(agent)]) for agent in agents]
-    streams = [room.take(_stream_words(agent)) for agent in agents]
+    blocks = [room.take(BLOCK_WORDS[kind]) for kind in kinds]
+    streams = [room.take(_stream_words(agent, kind)) for agent, kind in zip(agents, kinds, strict=True)]
     makers = [agent for agent in agents if type(agent) is AdaptiveMarketMakerAgent]
     subscriptions = room.take(count * at.SUBSCRIPTION_WORDS)
     closers = room.take(count)
@@ -211,44 +255,69 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     _write_exchange(b, agents[0], config)
     _write_oracle(b, config["custom_properties"]["oracle"], agents[0].symbols[0], oracle_stream)
     floats(b)[size_law : size_law + 11] = OrderSizeModel().cumulative
-    latency = config["agent_latency_model"].get_latency
+    to_exchange, from_exchange = config["agent_latency_model"].to_and_from(0, count)
     b[at.NOW] = config["start_time"]
     b[at.STOP] = config["stop_time"]
     table = b[rows : rows + count * at.AGENT_WORDS].reshape(count, at.AGENT_WORDS)
-    table[:, at.A_KIND] = [_kind(agent) for agent in agents]
+    table[:, at.A_KIND] = kinds
     table[:, at.A_FREE] = config["start_time"]
     table[:, at.A_DELAY] = config.get("default_computation_delay", 1)
-    table[:, at.A_TO_EXCHANGE] = [int(latency(agent, 0)) for agent in range(count)]
-    table[:, at.A_FROM_EXCHANGE] = [int(latency(0, agent)) for agent in range(count)]
-    table[:, [at.A_FIRST_RECORD, at.A_LAST_RECORD]] = at.NONE
+    table[:, at.A_TO_EXCHANGE] = to_exchange
+    table[:, at.A_FROM_EXCHANGE] = from_exchange
+    table[:, [at.A_FIRST_RECORD, at.A_LAST_RECORD, at.A_WAITING]] = at.NONE
     table[:, at.A_STREAM] = streams
     table[:, at.A_BLOCK] = blocks
-    traders = [agent for agent in agents[1:] if is_built_in(agent)]
+    traders = [(agent, kind) for agent, kind in zip(agents, kinds, strict=True) if kind in WRITERS]
+    _write_traders(b, table, [agent for agent, _ in traders])
+    for agent, kind in traders:
+        WRITERS[kind](b, blocks[agent.id], agent)
+    _write_streams(b, table, traders)
+    first = {**(rows_at_first or FIRST_ROWS)}
+    for queue in (at.HEAP, at.EVENTS):
+        first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
+    return with_tables(b, first)
+
+
+def _write_traders(b: Buffer, table: NDArray[np.int64], traders: list[Any]) -> None:
     ids = [agent.id for agent in traders]
     table[ids, at.A_FIRST_WAKE] = 1
     table[ids, at.A_CASH] = [agent.holdings["CASH"] for agent in traders]
     table[ids, at.A_SHARES] = [agent.holdings.get(agent.symbol, 0) for agent in traders]
     sized = [getattr(agent, "order_size_model", None) is not None for agent in traders]
     table[ids, at.A_SIZE_MODEL] = sized
-    table[ids, at.A_SIZE] = [
-        0 if model else getattr(agent, "size", None) or 0 for agent, model in zip(traders, sized, strict=True)
-    ]
-    for agent in traders:
-        WRITERS[_kind(agent)](b, blocks[agent.id], agent)
-    young = [agent for agent in traders if _is_young(agent)]
-    starts = np.array([streams[agent.id] for agent in young], dtype=np.int64)
-    b[starts + POSITION] = -1
-    b[starts + SEED] = [agent.stream for agent in young]
-    seeded = [agent for agent in traders if agent.stream.__class__ is Seed and not _is_young(agent)]
-    starts = np.array([streams[agent.id] for agent in seeded], dtype=np.int64)
-    seed_streams(b, b.view(np.uint32), starts, np.array([agent.stream for agent in seeded], dtype=np.int64))
-    for agent in traders:
-        if agent.stream.__class__ is not Seed:
-            load(b, streams[agent.id], agent.random_state, _kind(agent) in DRAWS_NORMALS)
-    first = {**(rows_at_first or FIRST_ROWS)}
-    for queue in (at.HEAP, at.EVENTS):
-        first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
-    return with_tables(b, first)
+    table[ids, at.A_SIZE] = [0 if model else _size(agent) for agent, model in zip(traders, sized, strict=True)]
+
+
+def _write_streams(b: Buffer, table: NDArray[np.int64], traders: list[tuple[Any, int]]) -> None:
+    starts = table[:, at.A_STREAM].tolist()
+    sizes = int(b[at.AGENTS]) + at.A_SIZE
+    young: list[tuple[int, int]] = []
+    seeded: list[tuple[int, int]] = []
+    sized: list[tuple[int, int, int, int, int]] = []
+    for agent, kind in traders:
+        start, stream = starts[agent.id], agent.stream
+        if stream.__class__ is Seed:
+            (young if kind in DRAWS_LITTLE else seeded).append((start, stream))
+        elif stream.__class__ is SizedSeed:
+            sized.append((sizes + agent.id * at.AGENT_WORDS, start, stream.seed, stream.least, stream.end))
+            if kind in DRAWS_LITTLE:
+                young.append((start, stream.seed))
+        else:
+            load(b, start, agent.random_state, kind in DRAWS_NORMALS)
+    where, seeds = np.array(young, dtype=np.int64).reshape(-1, 2).T
+    b[where + POSITION] = -1
+    b[where + SEED] = seeds
+    halves = b.view(np.uint32)
+    where, seeds = np.array(seeded, dtype=np.int64).reshape(-1, 2).T.copy()
+    seed_streams(b, halves, where, seeds)
+    draw_sizes(b, halves, np.array(sized, dtype=np.int64).reshape(-1, 5))
+
+
+def _size(agent: Any) -> int:
+    """Return the shares of each order of an agent without a size model, −1 if they are yet to be drawn."""
+    if getattr(agent, "stream", None).__class__ is SizedSeed and agent._size is None:
+        return at.NONE
+    return getattr(agent, "size", None) or 0
 
 
 def _write_exchange(b: Buffer, exchange: ExchangeAgent, config: dict[str, Any]) -> None:

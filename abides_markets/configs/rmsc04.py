@@ -5,23 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
-from abides_core.streams import Seed
-from abides_core.streams import random_state
 from abides_core.utils import datetime_str_to_ns
-from abides_core.utils import get_wake_time
 from abides_core.utils import str_to_ns
-from abides_markets.agents import AdaptiveMarketMakerAgent
-from abides_markets.agents import ExchangeAgent
-from abides_markets.agents import MomentumAgent
-from abides_markets.agents import NoiseAgent
-from abides_markets.agents import ValueAgent
+from abides_markets.configs.builder import MarketBuilder
 from abides_markets.models import OrderSizeModel
-from abides_markets.oracles import SparseMeanRevertingOracle
 from abides_markets.switches import REFERENCE
 from abides_markets.switches import Switches
-from abides_markets.utils import generate_latency_model
 
 
 def build_config(
@@ -109,140 +98,55 @@ def build_config(
     """
     if seed is None:
         seed = int(datetime.now().timestamp() * 1_000_000) % (2**32 - 1)
-    master = random_state(seed)
-
-    def draw_seed() -> int:
-        return int(master.randint(0, 2**32, dtype=np.uint64))
-
     midnight = datetime_str_to_ns(date)
     mkt_open = midnight + str_to_ns("09:30:00")
-    mkt_close = midnight + str_to_ns(end_time)
     day_end = midnight + str_to_ns("16:00:00")
-    noise_open = mkt_open - str_to_ns("00:30:00")
-
-    symbols = {
-        ticker: {
-            "r_bar": r_bar,
-            "kappa": kappa_oracle,
-            "sigma_s": sigma_s,
-            "fund_vol": fund_vol,
-            "drift": fund_drift,
-            "megashock_lambda_a": megashock_lambda_a,
-            "megashock_mean": megashock_mean,
-            "megashock_var": megashock_var,
-            "random_state": random_state(draw_seed()),
-        }
-    }
-    oracle = SparseMeanRevertingOracle(mkt_open, day_end, symbols, master)
     order_size_model = OrderSizeModel()
 
-    agents: list[Any] = [
-        ExchangeAgent(
-            id=0,
-            name="EXCHANGE_AGENT",
-            type="ExchangeAgent",
-            mkt_open=mkt_open,
-            mkt_close=mkt_close,
-            symbols=[ticker],
-            book_logging=book_logging,
-            book_log_depth=book_log_depth,
-            log_orders=exchange_log_orders,
-            pipeline_delay=0,
-            computation_delay=0,
-            stream_history=stream_history_length,
-            random_state=Seed(draw_seed()),
-            switches=switches,
-        )
-    ]
-    for _ in range(num_noise_agents):
-        wakeup_time = get_wake_time(noise_open, day_end, master)
-        agents.append(
-            NoiseAgent(
-                id=len(agents),
-                name=f"NoiseAgent {len(agents)}",
-                type="NoiseAgent",
-                symbol=ticker,
-                starting_cash=starting_cash,
-                wakeup_time=wakeup_time,
-                log_orders=log_orders,
-                order_size_model=order_size_model,
-                random_state=Seed(draw_seed()),
-            )
-        )
-    for _ in range(num_value_agents):
-        agents.append(
-            ValueAgent(
-                id=len(agents),
-                name=f"Value Agent {len(agents)}",
-                type="ValueAgent",
-                symbol=ticker,
-                starting_cash=starting_cash,
-                sigma_n=r_bar / 100,
-                r_bar=r_bar,
-                kappa=kappa,
-                lambda_a=lambda_a,
-                log_orders=log_orders,
-                order_size_model=order_size_model,
-                random_state=Seed(draw_seed()),
-            )
-        )
-    for _ in range(2):
-        agents.append(
-            AdaptiveMarketMakerAgent(
-                id=len(agents),
-                name=f"ADAPTIVE_POV_MARKET_MAKER_AGENT_{len(agents)}",
-                type="AdaptivePOVMarketMakerAgent",
-                symbol=ticker,
-                starting_cash=starting_cash,
-                pov=mm_pov,
-                min_order_size=mm_min_order_size,
-                window_size=mm_window_size,
-                num_ticks=mm_num_ticks,
-                wake_up_freq=mm_wake_up_freq,
-                poisson_arrival=True,
-                cancel_limit_delay=mm_cancel_limit_delay,
-                skew_beta=mm_skew_beta,
-                price_skew_param=mm_price_skew,
-                level_spacing=mm_level_spacing,
-                spread_alpha=mm_spread_alpha,
-                backstop_quantity=mm_backstop_quantity,
-                log_orders=log_orders,
-                random_state=Seed(draw_seed()),
-                switches=switches,
-            )
-        )
-    for _ in range(num_momentum_agents):
-        agents.append(
-            MomentumAgent(
-                id=len(agents),
-                name=f"MOMENTUM_AGENT_{len(agents)}",
-                type="MomentumAgent",
-                symbol=ticker,
-                starting_cash=starting_cash,
-                min_size=1,
-                max_size=10,
-                wake_up_freq=str_to_ns("37s"),
-                poisson_arrival=True,
-                log_orders=log_orders,
-                order_size_model=order_size_model,
-                random_state=Seed(draw_seed()),
-            )
-        )
-
-    random_state_kernel = random_state(draw_seed())
-    drawn_latency_seed = draw_seed()
-    if latency_seed is None:
-        latency_seed = drawn_latency_seed
-    return {
-        "seed": seed,
-        "start_time": midnight,
-        "stop_time": mkt_close + str_to_ns("1s"),
-        "agents": agents,
-        "agent_latency_model": generate_latency_model(len(agents), random_state=random_state(latency_seed)),
-        "default_computation_delay": 50,
-        "custom_properties": {"oracle": oracle},
-        "random_state_kernel": random_state_kernel,
-        "stdout_log_level": stdout_log_level,
-        "latency_seed": latency_seed,
-        "random_state": master,
-    }
+    market = MarketBuilder(seed, ticker, mkt_open, midnight + str_to_ns(end_time), starting_cash, log_orders)
+    market.add_oracle(
+        day_end,
+        r_bar=r_bar,
+        kappa=kappa_oracle,
+        sigma_s=sigma_s,
+        fund_vol=fund_vol,
+        drift=fund_drift,
+        megashock_lambda_a=megashock_lambda_a,
+        megashock_mean=megashock_mean,
+        megashock_var=megashock_var,
+    )
+    market.add_exchange(
+        book_logging=book_logging,
+        book_log_depth=book_log_depth,
+        log_orders=exchange_log_orders,
+        stream_history=stream_history_length,
+        switches=switches,
+    )
+    market.add_noise_agents(
+        num_noise_agents, mkt_open - str_to_ns("00:30:00"), day_end, order_size_model=order_size_model
+    )
+    market.add_value_agents(
+        num_value_agents,
+        sigma_n=r_bar / 100,
+        r_bar=r_bar,
+        kappa=kappa,
+        lambda_a=lambda_a,
+        order_size_model=order_size_model,
+    )
+    market.add_market_makers(
+        pov=mm_pov,
+        min_order_size=mm_min_order_size,
+        window_size=mm_window_size,
+        num_ticks=mm_num_ticks,
+        wake_up_freq=mm_wake_up_freq,
+        cancel_limit_delay=mm_cancel_limit_delay,
+        skew_beta=mm_skew_beta,
+        price_skew_param=mm_price_skew,
+        level_spacing=mm_level_spacing,
+        spread_alpha=mm_spread_alpha,
+        backstop_quantity=mm_backstop_quantity,
+        switches=switches,
+    )
+    market.add_momentum_agents(num_momentum_agents, wake_up_freq="37s", order_size_model=order_size_model)
+    stop_time = market.mkt_close + str_to_ns("1s")
+    return {"seed": seed, **market.config(midnight, stop_time, stdout_log_level, latency_seed)}

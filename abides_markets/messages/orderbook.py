@@ -55,3 +55,16 @@ class OrderReplacedMsg(OrderBookMsg):
 
     old_order: LimitOrder
     new_order: LimitOrder
+
+
+@dataclass(slots=True)
+class OrderRejectedMsg(OrderBookMsg):
+    """A request to cancel, change or replace an order was refused; sent only with the switch `report_rejections`.
+
+    `order` is the order that the request named or, of a replacement, the new one; `request` is the name of the
+    request's class, `reason` says why.
+    """
+
+    order: Order
+    request: str
+    reason: str

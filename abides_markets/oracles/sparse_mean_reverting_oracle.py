@@ -7,16 +7,20 @@ process; after Byrd, Explaining Agent-Based Financial Market Simulation (arXiv 1
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Any
 
 import numpy as np
 
 from abides_core.streams import random_state as new_random_state
 from abides_core.utils import NanosecondTime
-from abides_markets.oracles.oracle import Oracle
+from abides_markets.oracles.mean_reverting_oracle import MeanRevertingOracle
+from abides_markets.oracles.mean_reverting_oracle import with_streams
+from abides_markets.oracles.oracle import observation
+from abides_markets.oracles.oracle import unknown_symbol
 
 
-class SparseMeanRevertingOracle(Oracle):
+class SparseMeanRevertingOracle(MeanRevertingOracle):
     """The fundamental value of each symbol.
 
     The path depends on when it is asked for, because it is drawn at those times.
@@ -28,6 +32,9 @@ class SparseMeanRevertingOracle(Oracle):
             per √ns), `megashock_lambda_a` (rate, per ns), `megashock_mean` (cents), `megashock_var` (cents²) and, if
             wanted, `drift` (cents per ns) and `random_state` (stream of the values).
         random_state: Stream of the times of shocks, and of the seeds of symbols without a stream.
+        f_log_maxlen: Evaluations kept of each symbol, the newest; by default all.
+        whole_cents: Whether the value is rounded at every evaluation, as in the reference market, whose tape depends on
+            it: asked for often, a slow fundamental then stands still. If not, only what is observed is rounded.
 
     Attributes:
         r: Last `(time, value)` by symbol.
@@ -35,7 +42,7 @@ class SparseMeanRevertingOracle(Oracle):
         megashocks: Shocks by symbol, the last being the next one due.
     """
 
-    f_log: dict[str, list[dict[str, Any]]]  # type: ignore[misc]
+    f_log: dict[str, Any]  # type: ignore[misc]
 
     def __init__(
         self,
@@ -43,21 +50,22 @@ class SparseMeanRevertingOracle(Oracle):
         mkt_close: NanosecondTime,
         symbols: dict[str, dict[str, Any]],
         random_state: np.random.RandomState | None = None,
+        f_log_maxlen: int | None = None,
+        whole_cents: bool = True,
     ) -> None:
         self.mkt_open = mkt_open
         self.mkt_close = mkt_close
         self.random_state = random_state if random_state is not None else new_random_state(0)
-        self.symbols = {name: dict(parameters) for name, parameters in symbols.items()}
+        self.whole_cents = whole_cents
+        self.symbols = with_streams(symbols, self.random_state)
         self.r: dict[str, tuple[NanosecondTime, float]] = {}
         self.f_log = {}
         self.megashocks: dict[str, list[dict[str, Any]]] = {}
         for symbol, parameters in self.symbols.items():
             parameters.setdefault("drift", 0.0)
-            if parameters.get("random_state") is None:
-                seed = int(self.random_state.randint(0, 2**32, dtype=np.uint64))
-                parameters["random_state"] = new_random_state(seed)
             self.r[symbol] = (mkt_open, parameters["r_bar"])
-            self.f_log[symbol] = [{"FundamentalTime": mkt_open, "FundamentalValue": parameters["r_bar"]}]
+            first = {"FundamentalTime": mkt_open, "FundamentalValue": parameters["r_bar"]}
+            self.f_log[symbol] = [first] if f_log_maxlen is None else deque([first], maxlen=f_log_maxlen)
             self.megashocks[symbol] = [self._next_shock(symbol, mkt_open)]
 
     def _next_shock(self, symbol: str, after: NanosecondTime) -> dict[str, Any]:
@@ -74,12 +82,11 @@ class SparseMeanRevertingOracle(Oracle):
 
     def compute_fundamental_at_timestamp(
         self, ts: NanosecondTime, v_adj: float, symbol: str, pt: NanosecondTime, pv: float
-    ) -> int:
+    ) -> float:
         """Draw the value at `ts` given the value `pv` at `pt`, add `v_adj`, and note it.
 
         Over d ns the value is normal with mean μ + (pv − μ)·e^(−κd) and variance θ²/(2κ)·(1 − e^(−2κd)), or, without
-        mean reversion, pv and θ²·d. A drift adds its rate times d. The value is kept in whole cents: the reference
-        market's tape depends on it.
+        mean reversion, pv and θ²·d. A drift adds its rate times d.
         """
         parameters = self.symbols[symbol]
         mean, reversion, volatility = parameters["r_bar"], parameters["kappa"], parameters["fund_vol"]
@@ -91,13 +98,21 @@ class SparseMeanRevertingOracle(Oracle):
             variance = volatility**2 / (2 * reversion) * (1 - math.exp(-2 * reversion * elapsed))
         center += parameters["drift"] * elapsed
         value = parameters["random_state"].normal(loc=center, scale=math.sqrt(variance)) + v_adj
-        value = round(max(0.0, value))
+        value = max(0.0, value)
+        if self.whole_cents:
+            value = round(value)
         self.r[symbol] = (ts, value)
         self.f_log[symbol].append({"FundamentalTime": ts, "FundamentalValue": value})
         return value
 
     def advance_fundamental_value_series(self, current_time: NanosecondTime, symbol: str) -> float:
-        """Return the value at `current_time`, drawing it and any shocks on the way there."""
+        """Return the value at `current_time`, drawing it and any shocks on the way there.
+
+        Raises:
+            ValueError: If the symbol is unknown.
+        """
+        if symbol not in self.r:
+            raise unknown_symbol(symbol, self.r)
         time, value = self.r[symbol]
         if current_time <= time:
             return value
@@ -114,11 +129,21 @@ class SparseMeanRevertingOracle(Oracle):
         return self.compute_fundamental_at_timestamp(current_time, 0, symbol, time, value)
 
     def get_daily_open_price(self, symbol: str, mkt_open: NanosecondTime, cents: bool = True) -> int:
-        """Return the mean of the fundamental, which is its value at the open, cents; the time is not looked at."""
+        """Return the mean of the fundamental, which is its value at the open, cents; the time is not looked at.
+
+        Raises:
+            ValueError: If the symbol is unknown.
+        """
+        if symbol not in self.symbols:
+            raise unknown_symbol(symbol, self.symbols)
         return int(self.symbols[symbol]["r_bar"])
 
     def observe_price(
-        self, symbol: str, current_time: NanosecondTime, random_state: np.random.RandomState, sigma_n: float = 1000
+        self,
+        symbol: str,
+        current_time: NanosecondTime,
+        random_state: np.random.RandomState | None = None,
+        sigma_n: float = 1000,
     ) -> int:
         """Return an observation of the value.
 
@@ -132,6 +157,4 @@ class SparseMeanRevertingOracle(Oracle):
             Whole cents.
         """
         value = self.advance_fundamental_value_series(min(current_time, self.mkt_close - 1), symbol)
-        if sigma_n == 0:
-            return round(value)
-        return round(random_state.normal(loc=value, scale=math.sqrt(sigma_n)))
+        return observation(value, random_state, sigma_n)

@@ -147,6 +147,13 @@ class LineLatencyModel(LatencyModel):
             return float(self._element(self._matrix, sender_id, recipient_id))
         return int(abs(self._places[sender_id] - self._places[recipient_id]) / LIGHT_METERS_PER_NS)
 
+    def to_and_from(self, agent_id: int, count: int) -> Any:
+        """See `LatencyModel.to_and_from`."""
+        if self._matrix is not None:
+            return super().to_and_from(agent_id, count)
+        distances = np.abs(self.positions[np.arange(count)] - self.positions[agent_id])
+        return np.tile(meters_to_light_ns(distances), (2, 1))
+
 
 def generate_latency_model(
     agent_count: int,

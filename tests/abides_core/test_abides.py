@@ -30,6 +30,10 @@ def test_run_takes_what_the_kernel_knows_and_leaves_the_rest() -> None:
 def test_the_kernels_stream() -> None:
     kernel = abides.run(config(), kernel_seed=4)["agents"][0].kernel
     assert kernel.random_state.rand() == np.random.RandomState(4).rand()
+    own = np.random.RandomState(7)
+    assert abides.run(config(random_state_kernel=own))["agents"][0].kernel.random_state is own
+    seeded = abides.run(config(random_state_kernel=own), kernel_seed=4)["agents"][0].kernel
+    assert seeded.random_state.rand() == np.random.RandomState(4).rand()
     given = np.random.RandomState(9)
     assert abides.run(config(), kernel_random_state=given)["agents"][0].kernel.random_state is given
 

@@ -140,6 +140,17 @@ def test_exactly_one_event_after_the_stop_is_dispatched() -> None:
     assert k.ttl_messages == 3
 
 
+def test_no_event_after_the_stop_is_dispatched_if_asked_for() -> None:
+    agent = Recorder(0, plan=lambda agent: None)
+    k = kernel(agent, overshoot=False)
+    k.initialize()
+    for time in (1999, 2000, 2001):
+        k.set_wakeup(0, time)
+    k.runner()
+    assert times(agent) == [1000, 1999, 2000]
+    assert k.current_time == 2000
+
+
 def test_a_run_split_by_its_stop_time_is_the_whole_run() -> None:
     def run(stops: list[int]) -> list[int]:
         agent = Recorder(0, plan=lambda agent: agent.set_wakeup(agent.current_time + 3))
@@ -415,6 +426,18 @@ def test_logs_are_written_only_when_wanted(tmp_path: Path, monkeypatch: pytest.M
     assert summary.to_dict("records") == [
         {"AgentID": 0, "AgentStrategy": "Writer", "EventType": "STARTING_CASH", "Event": 7}
     ]
+
+
+def test_no_log_is_lost_to_another_of_the_same_name_or_to_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["A B", "AB", "summary_log", "../../x"]
+    kernel(*(Writer(id, name=name) for id, name in enumerate(names)), log_dir="all", skip_log=False).run()
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.bz2"))
+    expected = [".._.._x.bz2", "AB.bz2", "AB_1.bz2", "summary_log.bz2", "summary_log_2.bz2"]
+    assert written == [f"log/all/{name}" for name in expected]
+    assert len(pd.read_pickle(tmp_path / "log/all/summary_log.bz2")) == 4
 
 
 def test_progress_is_logged_without_warnings(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,17 @@ def test_deterministic_latency_is_the_least(least: Any, expected: list[int]) -> 
     assert [model.get_latency(s, r) for s in (0, 1) for r in (0, 1)] == expected
 
 
+@pytest.mark.parametrize("least", [7, np.array([7.5, 8]), MATRIX])
+def test_latencies_with_one_agent_are_those_of_each_message(least: Any) -> None:
+    model = LatencyModel(np.random.RandomState(0), least, latency_model="deterministic")
+    for agent in (0, 1):
+        to, sent = model.to_and_from(agent, 2).tolist()
+        assert to == [int(model.get_latency(other, agent)) for other in (0, 1)]
+        assert sent == [int(model.get_latency(agent, other)) for other in (0, 1)]
+    with pytest.raises(IndexError):
+        LatencyModel(np.random.RandomState(0), MATRIX, latency_model="deterministic").to_and_from(0, 3)
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_cubic_latency_takes_one_draw(seed: int) -> None:
     model = LatencyModel(np.random.RandomState(seed), MATRIX, jitter=0.5, jitter_clip=0.1, jitter_unit=10.0)

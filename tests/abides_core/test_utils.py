@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abides_core import Agent
+from abides_core import Kernel
 from abides_core.utils import cache_wrapper
 from abides_core.utils import custom_eq
 from abides_core.utils import datetime_str_to_ns
@@ -138,6 +139,19 @@ def test_logs_of_a_run_in_one_frame() -> None:
     assert frame["EmptyEvent"].iloc[4]
     assert frame["x"].iloc[1] == 1
     assert parse_logs_df({"agents": []}).empty
+
+
+def test_logs_on_disk_in_one_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    agents = [Agent(0, name="Z"), Agent(1, name="B"), Agent(2, name="A", log_to_file=False)]
+    agents[1].logEvent("DICT", {"x": 1})
+    agents[1].logEvent("SCALAR", 3)
+    Kernel(agents, start_time=0, stop_time=1, skip_log=False, log_dir="run").run()
+    written = parse_logs_df(tmp_path / "log" / "run")
+    assert list(written["agent_id"]) == [0, 1, 1, 1]
+    assert written.equals(parse_logs_df({"agents": agents[:2]}))
+    with pytest.raises(ValueError, match=f"no agent's log in '{tmp_path}'.*skip_log=False"):
+        parse_logs_df(str(tmp_path))
 
 
 def test_digest_of_arguments() -> None:

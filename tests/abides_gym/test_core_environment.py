@@ -9,6 +9,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
+from abides_core import abides
 from abides_core.generators import ConstantTimeGenerator
 from abides_core.utils import str_to_ns
 from abides_gym.envs import AbidesGymCoreEnv
@@ -100,6 +101,18 @@ class HoldingsEnv(AbidesGymCoreEnv):
         return dict(raw_state[-1])
 
 
+class Patient(HoldingsEnv):
+    """Counts three shares as a time limit; at the end waits for one decision more."""
+
+    def is_cut_off(self, raw_state: Any) -> bool:
+        self.calls.append("cut off")
+        return bool(raw_state.pop()["holdings"] == 3)
+
+    def settle(self) -> Any:
+        self.calls.append("settle")
+        return self.simulation.step(Side.BID)  # type: ignore[union-attr]
+
+
 def episode(env: AbidesGymCoreEnv, action: int, seed: int | None = 1) -> list[tuple[Any, ...]]:
     env.reset(seed=seed)
     steps: list[tuple[Any, ...]] = []
@@ -154,12 +167,14 @@ def test_reset_may_come_at_any_time_and_ends_the_simulation_in_progress() -> Non
     env.step(0)
     state, info = env.reset(seed=1)
     assert env.gym_agent is not first
+    assert env.gym_agent is env.kernel.agents[-1]
     assert (first.stopped, env.gym_agent.stopped) == (1, 0)
     assert state.tolist() == [0]
     assert info["holdings"] == 0
     env.close()
     assert env.gym_agent.stopped == 1
     assert env.simulation is None
+    assert env.kernel is None
     env.close()
     assert env.gym_agent.stopped == 1
     with pytest.raises(AssertionError, match="call reset before step"):
@@ -213,14 +228,99 @@ def test_actions_and_states_outside_their_spaces_are_errors() -> None:
         env.step(0)
 
 
+def test_the_end_of_an_episode_is_the_end_of_its_simulation() -> None:
+    env = HoldingsEnv(SMALL)
+    for action in (0, 1):
+        episode(env, action)
+        assert env.gym_agent.stopped == 1
+        assert env.simulation.end()["agents"][-1] is env.gym_agent  # type: ignore[union-attr]
+        with pytest.raises(AssertionError, match="the episode is over: call reset before step"):
+            env.step(1)
+        assert env.gym_agent.stopped == 1
+
+
+def test_what_is_still_on_its_way_at_the_end_is_rewarded() -> None:
+    env = Patient(SMALL)
+    steps = episode(env, 0)
+    assert [step[0][0] for step in steps] == [1, 2, 3]
+    assert steps[-1][2:4] == (False, True)
+    assert steps[-1][4]["holdings"] == 4
+    assert env.calls[-7:] == ["reward", "done", "cut off", "settle", "reward", "update", "info"]
+    plain = episode(HoldingsEnv(SMALL), 0)
+    assert steps[-1][1] == plain[-1][1] + steps[-1][4]["cash"]
+    waited = episode(env, 1)
+    assert waited[-1][2:4] == (False, True)
+    assert "cut off" not in env.calls[-6:]
+
+
+def test_a_simulation_without_a_decision_is_an_error() -> None:
+    with pytest.raises(ValueError, match="ended before the first decision"):
+        HoldingsEnv(SMALL, first_interval=str_to_ns("2min")).reset(seed=1)
+
+
+def test_the_background_is_the_same_without_the_learning_agent() -> None:
+    env = HoldingsEnv(SMALL)
+    episode(env, 1, seed=3)
+    seed = int(np.random.default_rng(3).integers(0, 2**32, size=3)[0])
+    alone = abides.run(rmsc04.build_config(seed=seed, **SMALL))
+    books = [
+        state["agents"][0].order_books["ABM"]
+        for state in (env.simulation.end(), alone)  # type: ignore[union-attr]
+    ]
+    assert len(books[0].history) > 10
+    assert books[0].history == books[1].history
+
+
+def test_a_configuration_without_a_latency_seed_gets_latencies_of_the_environment() -> None:
+    def build(**arguments: Any) -> dict[str, Any]:
+        config = rmsc04.build_config(**arguments)
+        del config["latency_seed"], config["random_state"]
+        return config
+
+    def positions(seed: int) -> list[float]:
+        env = HoldingsEnv(SMALL, build=build)
+        env.reset(seed=seed)
+        found: list[float] = env.simulation.kernel.agent_latency_model.positions.tolist()  # type: ignore[union-attr]
+        return found
+
+    assert positions(1) == positions(1)
+    assert positions(1) != positions(2)
+
+
+def test_without_event_logs_the_market_is_the_same() -> None:
+    with_logs, without = HoldingsEnv(SMALL), HoldingsEnv(SMALL, log_events=False, engine="reference")
+    assert [step[4] for step in episode(with_logs, 0)] == [step[4] for step in episode(without, 0)]
+    assert len(with_logs.gym_agent.log) > 2
+    assert len(without.gym_agent.log) == 1  # what it logged when it was made
+
+
+def test_the_engine_changes_nothing_but_the_time() -> None:
+    def cash(engine: str) -> list[float]:
+        return [step[4]["cash"] for step in episode(HoldingsEnv(SMALL, engine=engine, log_events=False), 2)]
+
+    assert cash("auto") == cash("compiled") == cash("reference")
+    with pytest.raises(ValueError, match="unknown engine 'fast'; allowed: auto, reference, compiled"):
+        HoldingsEnv(SMALL, engine="fast").reset(seed=1)
+
+
 def test_gymnasiums_checker_is_content() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("error")
         check_env(HoldingsEnv(SMALL), skip_render_check=True)
 
 
 def test_render_prints_what_was_last_seen(capsys: pytest.CaptureFixture[str]) -> None:
     env = HoldingsEnv(SMALL)
     env.reset(seed=1)
+    assert capsys.readouterr().out == ""
     env.render()
     assert "[0.] None" in capsys.readouterr().out
+
+
+def test_the_human_render_mode_prints_every_step(capsys: pytest.CaptureFixture[str]) -> None:
+    env = HoldingsEnv(SMALL, render_mode="human")
+    steps = episode(env, 0)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["[0.]", *(str(step[0]) for step in steps)]
+    with pytest.raises(ValueError, match="unknown render_mode 'ansi'; allowed: human, None"):
+        HoldingsEnv(SMALL, render_mode="ansi")

@@ -8,6 +8,8 @@ from abides_markets.order_book import OrderBook
 from abides_markets.orders import LimitOrder
 from abides_markets.orders import MarketOrder
 from abides_markets.orders import Side
+from abides_markets.switches import REFERENCE
+from abides_markets.switches import Switches
 from tests.abides_markets.naive_book import Owner
 
 X = "X"
@@ -22,10 +24,15 @@ def taker(quantity: Any, side: Side, symbol: str = X) -> MarketOrder:
     return MarketOrder(2, 0, symbol, quantity, side)
 
 
-def book_of(bids: Levels = [], asks: Levels = [], **owner: Any) -> tuple[OrderBook, Owner]:  # noqa: B006
+def book_of(
+    bids: Levels = [],  # noqa: B006
+    asks: Levels = [],  # noqa: B006
+    switches: Switches = REFERENCE,
+    **owner: Any,
+) -> tuple[OrderBook, Owner]:
     """A book with resting orders of agent 1 and an owner that has forgotten how they came there."""
     exchange = Owner(**owner)
-    book = OrderBook(exchange, X)
+    book = OrderBook(exchange, X, switches)
     for side, levels in ((Side.BID, bids), (Side.ASK, asks)):
         for price, quantities in levels:
             for quantity in quantities:

@@ -12,8 +12,11 @@ from abides_core import Message
 from abides_markets.orders import LimitOrder
 from abides_markets.orders import Order
 from abides_markets.orders import Side
+from abides_markets.switches import REFERENCE
+from abides_markets.switches import Switches
 
 Sent = tuple[Any, ...]
+TAGS = ("MR_preprocess_ADD", "MR_preprocess_REPLACE")
 
 
 class Owner:
@@ -56,15 +59,15 @@ class NaiveBook:
     """Price–time priority, visible before hidden, on a flat list.
 
     Attributes:
-        resting: Resting orders; those of one price and kind in order of priority.
+        resting: Resting orders; those of one price and kind in order of priority. A price-to-comply order is two of
+            them, with one id.
         sent: Notifications, as `sent_fields` gives them.
         trades: `(price, quantity, sign, passive id, incoming id, mid2 before the request, one-sided before it)`.
         discarded: Market orders of which something vanished.
     """
 
-    def __init__(self, report_unfilled: bool = False, market_orders_update_last_trade: bool = False) -> None:
-        self.report_unfilled = report_unfilled
-        self.market_orders_update_last_trade = market_orders_update_last_trade
+    def __init__(self, switches: Switches = REFERENCE) -> None:
+        self.switches = switches
         self.resting: list[LimitOrder] = []
         self.sent: list[Sent] = []
         self.trades: list[tuple[Any, ...]] = []
@@ -84,8 +87,17 @@ class NaiveBook:
             self.mid2 = bids[0][0] + asks[0][0]
 
     def limit(self, order: LimitOrder, quiet: bool = False) -> None:
+        never_takes = order.is_post_only or order.tag in TAGS
+        if self.switches.refuse_crossing_post_only and never_takes and self._crosses(order):
+            self._send(order.agent_id, "OrderCancelledMsg", order)
+            return
         self._fill(order, order.limit_price, keeps_last=True)
         if order.quantity > 0:
+            if order.is_price_to_comply:
+                better = order.copy()
+                better.limit_price += 1 if order.side is Side.BID else -1
+                better.is_hidden = True
+                self.resting.append(better)
             place = len(self.resting)
             if order.insert_by_id and not order.is_hidden:
                 queue = [other for other in self._queue(order.side, order.limit_price) if not other.is_hidden]
@@ -97,8 +109,8 @@ class NaiveBook:
 
     def market(self, order: Order) -> None:
         order = order.copy()
-        self._fill(order, None, keeps_last=self.market_orders_update_last_trade)
-        if order.quantity > 0 and self.report_unfilled:
+        self._fill(order, None, keeps_last=self.switches.market_orders_update_last_trade)
+        if order.quantity > 0 and self.switches.report_unfilled:
             self._send(order.agent_id, "OrderCancelledMsg", order)
         elif order.quantity > 0:
             self.discarded += 1
@@ -107,7 +119,7 @@ class NaiveBook:
         found = self._find(order)
         if found is None:
             return False
-        del self.resting[self._place(found)]
+        self._remove(found)
         if not quiet:
             self._send(order.agent_id, "OrderCancelledMsg", found)
         return True
@@ -119,7 +131,7 @@ class NaiveBook:
         if quantity >= found.quantity:
             self.cancel(order)
             return
-        found.quantity -= quantity
+        self._set_quantity(found, found.quantity - quantity)
         self._send(order.agent_id, "OrderPartialCancelledMsg", found)
 
     def modify(self, order: LimitOrder, new: LimitOrder) -> None:
@@ -127,8 +139,9 @@ class NaiveBook:
         if found is None or order.order_id != new.order_id or new.quantity <= 0:
             return
         if new.quantity > found.quantity:
-            self.resting.append(self.resting.pop(self._place(found)))
-        found.quantity = new.quantity
+            for half in [other for other in self.resting if other.order_id == found.order_id]:
+                self.resting.append(self.resting.pop(self._place(half)))
+        self._set_quantity(found, new.quantity)
         self._send(order.agent_id, "OrderModifiedMsg", new)
 
     def replace(self, agent_id: int, old: LimitOrder, new: LimitOrder) -> None:
@@ -153,6 +166,19 @@ class NaiveBook:
 
     # The work
 
+    def _crosses(self, order: LimitOrder) -> bool:
+        if order.side is Side.BID:
+            return any(ask <= order.limit_price for ask, _ in self.l3(Side.ASK))
+        return any(bid >= order.limit_price for bid, _ in self.l3(Side.BID))
+
+    def _set_quantity(self, order: LimitOrder, quantity: int) -> None:
+        for half in self.resting:
+            if half.order_id == order.order_id:
+                half.quantity = quantity
+
+    def _remove(self, order: LimitOrder) -> None:
+        self.resting = [other for other in self.resting if other.order_id != order.order_id]
+
     def _fill(self, order: Order, limit: int | None, keeps_last: bool) -> None:
         buys = order.side is Side.BID
         opposite = Side.ASK if buys else Side.BID
@@ -162,12 +188,14 @@ class NaiveBook:
             if not prices or (limit is not None and (prices[0] > limit if buys else prices[0] < limit)):
                 break
             passive = self._queue(opposite, prices[0])[0]
+            if order.tag in TAGS or (getattr(order, "is_post_only", False) and passive.is_hidden):
+                break
             quantity = min(order.quantity, passive.quantity)
             fills.append((quantity, prices[0]))
             order.quantity -= quantity
-            passive.quantity -= quantity
+            self._set_quantity(passive, passive.quantity - quantity)
             if passive.quantity == 0:
-                del self.resting[self._place(passive)]
+                self._remove(passive)
             self.bought, self.sold = (
                 (self.bought + quantity, self.sold) if buys else (self.bought, self.sold + quantity)
             )

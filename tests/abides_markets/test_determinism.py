@@ -12,6 +12,7 @@ from abides_core import MessageBatch
 from abides_core import abides
 from abides_core.utils import subdict
 from abides_markets.agents import TradingAgent
+from abides_markets.configs import builder
 from abides_markets.configs import rmsc04
 from abides_markets.orders import LimitOrder
 from abides_markets.orders import Side
@@ -74,8 +75,8 @@ def test_subclass_of_a_built_in_agent_gives_the_same_tape(name: str, monkeypatch
     # To 10:00: momentum traders trade only after 50 observations, about half an hour.
     end = "10:00:00" if name == "MomentumAgent" else END
     expected = run_tape(7, end)
-    base = getattr(rmsc04, name)
-    monkeypatch.setattr(rmsc04, name, type(f"My{name}", (base,), {}))
+    base = getattr(builder, name)
+    monkeypatch.setattr(builder, name, type(f"My{name}", (base,), {}))
     tape = run_tape(7, end)
     assert tape.trades == expected.trades
     assert tape.quotes == expected.quotes
@@ -121,12 +122,12 @@ def test_agents_draw_from_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) 
     """A noise trader that draws more often than it used to shifts nobody else's seed."""
     plain = rmsc04.build_config(seed=3, num_noise_agents=20)["agents"]
 
-    class Greedy(rmsc04.NoiseAgent):
+    class Greedy(builder.NoiseAgent):
         def __init__(self, **parameters: Any) -> None:
             super().__init__(**parameters)
             self.random_state.rand(10)
 
-    monkeypatch.setattr(rmsc04, "NoiseAgent", Greedy)
+    monkeypatch.setattr(builder, "NoiseAgent", Greedy)
     greedy = rmsc04.build_config(seed=3, num_noise_agents=20)["agents"]
     assert [a.random_state.rand() for a in plain[21:]] == [a.random_state.rand() for a in greedy[21:]]
     assert [a.wakeup_time for a in plain[1:21]] == [a.wakeup_time for a in greedy[1:21]]

@@ -1,10 +1,11 @@
-"""rmsc04 reproduces tapes recorded from the reference market, digest for digest."""
+"""rmsc03 and rmsc04 reproduce tapes recorded from the reference market, digest for digest."""
 
 from __future__ import annotations
 
 import pytest
 
 from abides_core import abides
+from abides_markets.configs import rmsc03
 from abides_markets.configs import rmsc04
 from abides_markets.switches import Switches
 from tests.abides_markets.tapes import ENTRIES
@@ -25,6 +26,9 @@ GOLDEN = [
 ]
 # Every entry taken from the queue, re-queued ones included, without and with the scripted trader (seed 0, to 10:00).
 GOLDEN_ENTRIES = {False: "2c284cf33f0d87c2", True: "4efc01d524781fe6"}
+# rmsc03, seed 0, to 09:45: as above, and every entry taken from the queue.
+GOLDEN_RMSC03 = (("8a21f798b51d6869", "270c844fd30f9379", "03d9c3370ccb0c64"), 160716, (7893, 4415, 5488))
+GOLDEN_RMSC03_ENTRIES = "f04f8732138cd2cf"
 
 
 @pytest.mark.parametrize(("seed", "end_time", "scripted", "digests", "events", "history"), GOLDEN)
@@ -44,6 +48,16 @@ def test_tape_is_the_recorded_one(
     assert tape.history == dict(zip(("LIMIT", "EXEC", "CANCEL"), history, strict=True))
     if (seed, end_time) == (0, "10:00:00"):
         assert digest(ENTRIES, recorder.rows) == GOLDEN_ENTRIES[scripted]
+
+
+def test_tape_of_rmsc03_is_the_recorded_one() -> None:
+    recorder = EntryRecorder()
+    tape = tape_of(abides.run(rmsc03.build_config(seed=0, end_time="09:45:00"), trace=recorder))
+    digests, events, history = GOLDEN_RMSC03
+    assert tape.digests() == digests
+    assert tape.events == len(recorder.rows) == events
+    assert tape.history == dict(zip(("LIMIT", "EXEC", "CANCEL"), history, strict=True))
+    assert digest(ENTRIES, recorder.rows) == GOLDEN_RMSC03_ENTRIES
 
 
 def test_switches_all_off_are_the_reference_market() -> None:

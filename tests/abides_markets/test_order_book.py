@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from abides_markets.messages.orderbook import OrderAcceptedMsg
@@ -10,9 +11,11 @@ from abides_markets.messages.orderbook import OrderCancelledMsg
 from abides_markets.messages.orderbook import OrderExecutedMsg
 from abides_markets.messages.orderbook import OrderModifiedMsg
 from abides_markets.messages.orderbook import OrderPartialCancelledMsg
+from abides_markets.messages.orderbook import OrderRejectedMsg
 from abides_markets.messages.orderbook import OrderReplacedMsg
 from abides_markets.orders import Side
 from abides_markets.price_level import PriceLevel
+from abides_markets.switches import Switches
 from tests.abides_markets.books import Levels
 from tests.abides_markets.books import book_of
 from tests.abides_markets.books import changed
@@ -63,11 +66,19 @@ def test_hidden_orders_do_not_show() -> None:
     book.handle_limit_order(order(9, Side.BID, 100, is_hidden=True))
     assert book.get_l1_bid_data() == (100, 5)
     assert book.get_l2_bid_data() == [(100, 5)]
-    assert book.get_l2_bid_data(1) == []  # levels are counted before those without visible shares are dropped
     assert book.get_l3_bid_data() == [(110, []), (100, [5])]
     assert book.visible_depth == (5, 0)
     book.cancel_order(book.bids[1].visible_orders[0][0])
     assert book.get_l1_bid_data() is None
+
+
+def test_a_depth_counts_levels_that_show_something() -> None:
+    book, _ = book_of(bids=[(100, [5]), (98, [6]), (97, [7])])
+    for price in (110, 99):
+        book.handle_limit_order(order(7, Side.BID, price, is_hidden=True))
+    assert [book.get_l2_bid_data(depth) for depth in range(3)] == [[], [(100, 5)], [(100, 5), (98, 6)]]
+    assert book.get_l2_bid_data(9) == book.get_l2_bid_data(None) == [(100, 5), (98, 6), (97, 7)]
+    assert book.get_l3_bid_data(2) == [(110, []), (100, [5])]
 
 
 def test_volume_by_the_side_that_came_in() -> None:
@@ -183,7 +194,7 @@ def test_best_quotes_and_last_trade_are_logged_for_limit_orders() -> None:
     book, owner = book_of(asks=[(100, [10]), (103, [5])])
     owner.events.clear()
     book.handle_limit_order(order(12, Side.BID, 103))
-    assert owner.events == [("BEST_ASK", "X,103,3"), ("LAST_TRADE", "12,$100.0000")]
+    assert owner.events == [("BEST_ASK", "X,103,3"), ("LAST_TRADE", "12,$1.0000")]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +206,16 @@ def test_best_quotes_and_last_trade_are_logged_for_limit_orders() -> None:
         {"quantity": 0},
         {"price": -100},
         {"price": 1.5},
-        {"is_price_to_comply": True},
+        {"quantity": float("nan")},
+        {"quantity": 2**63},
+        {"quantity": "10"},
+        {"quantity": None},
+        {"price": float("inf")},
+        {"price": 2**63},
+        {"price": None},
+        {"side": True},
+        {"side": Side.ASK, "price": 0, "is_price_to_comply": True},
+        {"price": 2**63 - 1, "is_price_to_comply": True},
     ],
 )
 def test_an_invalid_limit_order_warns_and_its_agent_is_told(wrong: dict[str, Any]) -> None:
@@ -209,6 +229,157 @@ def test_an_invalid_limit_order_warns_and_its_agent_is_told(wrong: dict[str, Any
     assert isinstance(message, OrderCancelledMsg)
     assert message.order.order_id == sent.order_id
     assert message.order is not sent
+    [text] = [event for name, event in owner.events if name == "REQUEST_REFUSED"]
+    assert text.startswith(f"order {sent.order_id} of agent 2 refused: ")
+
+
+@pytest.mark.parametrize("number", [10.0, np.int64(10), np.float32(10)])
+def test_whole_numbers_of_any_type_are_taken_as_such(number: Any) -> None:
+    book, owner = book_of()
+    book.handle_limit_order(order(number, Side.BID, number))
+    resting = book.bids[0].visible_orders[0][0]
+    assert (type(resting.quantity), type(resting.limit_price)) == (int, int)
+    book.handle_market_order(taker(number, Side.ASK))
+    assert book.bids == []
+    assert type(owner.messages[-1][1].order.quantity) is int
+
+
+def test_an_id_that_rests_already_is_refused_and_is_free_again_once_it_does_not() -> None:
+    book, owner = book_of()
+    book.handle_limit_order(order(10, Side.BID, 100, order_id=7))
+    with pytest.warns(UserWarning, match="an order with its id rests already"):
+        book.handle_limit_order(order(5, Side.BID, 99, order_id=7))
+    assert book.get_l3_bid_data() == [(100, [10])]
+    book.replace_order(2, order(10, Side.BID, 100, order_id=7), order(4, Side.BID, 98, order_id=7))
+    assert book.get_l3_bid_data() == [(98, [4])]
+    book.handle_market_order(taker(4, Side.ASK))
+    book.handle_limit_order(order(5, Side.BID, 99, order_id=7))
+    assert book.get_l3_bid_data() == [(99, [5])]
+    assert owner.messages[-1][1].type() == "OrderAcceptedMsg"
+
+
+# Price-to-comply orders
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_price_to_comply_order_rests_as_two_halves(side: Side) -> None:
+    book, owner = book_of()
+    sent = order(10, side, 100, is_price_to_comply=True)
+    book.handle_limit_order(sent.copy())
+    better, own = book.bids if side is Side.BID else book.asks
+    assert (better.price, own.price) == ((101, 100) if side is Side.BID else (99, 100))
+    [(hidden, hidden_metadata)] = better.hidden_orders
+    [(visible, visible_metadata)] = own.visible_orders
+    assert (better.visible_orders, own.hidden_orders) == ([], [])
+    assert hidden_metadata == {"ptc_hidden": True, "ptc_other_half": visible}
+    assert visible_metadata == {"ptc_hidden": False, "ptc_other_half": hidden}
+    assert hidden_metadata["ptc_other_half"] is visible
+    assert visible_metadata["ptc_other_half"] is hidden
+    assert (visible, hidden.order_id, hidden.is_hidden) == (sent, sent.order_id, True)
+    assert (book.get_l1_bid_data() or book.get_l1_ask_data()) == (100, 10)
+    assert sum(book.visible_depth) == 10
+    assert [m.type() for _, m in owner.messages] == ["OrderAcceptedMsg"]
+    assert [e["type"] for e in book.history] == ["LIMIT"]
+    assert book.history[0]["price"] == 100
+
+
+def test_a_price_to_comply_ask_at_one_cent_hides_at_nothing() -> None:
+    book, _ = book_of()
+    book.handle_limit_order(order(10, Side.ASK, 1, is_price_to_comply=True))
+    assert [level.price for level in book.asks] == [0, 1]
+
+
+def test_a_price_to_comply_order_trades_at_the_better_price_and_both_halves_shrink() -> None:
+    book, owner = book_of()
+    book.handle_limit_order(order(50, Side.BID, 100, agent=1, is_price_to_comply=True))
+    book.handle_market_order(taker(20, Side.ASK))
+    assert [(to, m.type()) for to, m in owner.messages] == [
+        (1, "OrderAcceptedMsg"),
+        (1, "OrderExecutedMsg"),
+        (2, "OrderExecutedMsg"),
+    ]
+    assert [m.order.fill_price for _, m in owner.messages[1:]] == [101, 101]
+    assert book.bids[0].hidden_orders[0][0].quantity == book.bids[1].visible_orders[0][0].quantity == 30
+    assert book.visible_depth == (30, 0)
+    book.handle_market_order(taker(30, Side.ASK))
+    assert (book.bids, book.visible_depth) == ([], (0, 0))
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_what_is_done_to_one_half_is_done_to_the_other(half: int) -> None:
+    book, owner = book_of()
+    book.handle_limit_order(order(50, Side.ASK, 100, is_price_to_comply=True))
+    named = (book.asks[0].hidden_orders[0] if half == 0 else book.asks[1].visible_orders[0])[0].copy()
+
+    def quantities() -> list[int]:
+        return [book.asks[0].hidden_orders[0][0].quantity, book.asks[1].visible_orders[0][0].quantity]
+
+    book.modify_order(named, changed(named, 60))
+    assert quantities() == [60, 60]
+    book.partial_cancel_order(named, 25)
+    assert quantities() == [35, 35]
+    assert book.visible_depth == (0, 35)
+    assert [m.new_order.quantity for _, m in owner.messages[1:]] == [60, 35]
+    assert book.cancel_order(named) is True
+    assert (book.asks, book.visible_depth) == ([], (0, 0))
+    assert [m.type() for _, m in owner.messages[3:]] == ["OrderCancelledMsg"]
+    assert book.cancel_order(named) is False
+
+
+def test_a_price_to_comply_order_may_be_replaced_by_an_ordinary_one() -> None:
+    book, _ = book_of()
+    sent = order(50, Side.BID, 100, is_price_to_comply=True)
+    book.handle_limit_order(sent.copy())
+    book.replace_order(2, sent, order(5, Side.ASK, 100))
+    assert (book.bids, book.get_l3_ask_data()) == ([], [(100, [5])])
+
+
+def test_a_hidden_half_may_lock_the_book_but_not_cross_it() -> None:
+    book, _ = book_of(asks=[(101, [5])])
+    book.handle_limit_order(order(10, Side.BID, 100, is_price_to_comply=True))
+    assert book.bids[0].price == book.asks[0].price == 101
+    assert (book.get_l1_bid_data(), book.get_l1_ask_data()) == ((100, 10), (101, 5))
+    book.handle_limit_order(order(3, Side.ASK, 101))  # meets the hidden half
+    assert book.get_l1_bid_data() == (100, 7)
+
+
+# Post-only orders
+
+
+def test_a_post_only_order_takes_visible_shares_and_rests_across_hidden_ones() -> None:
+    """As specified; the switch `refuse_crossing_post_only` mends it."""
+    book, owner = book_of(asks=[(100, [5])])
+    book.handle_limit_order(order(3, Side.BID, 100, is_post_only=True))
+    assert [m.type() for _, m in owner.messages] == ["OrderExecutedMsg"] * 2
+    book.handle_limit_order(order(4, Side.ASK, 98, is_hidden=True))
+    book.handle_limit_order(order(3, Side.BID, 99, is_post_only=True))
+    assert (book.bids[0].price, book.asks[0].price) == (99, 98)
+
+
+@pytest.mark.parametrize("tag", ["MR_preprocess_ADD", "MR_preprocess_REPLACE"])
+def test_a_replayed_order_never_takes(tag: str) -> None:
+    book, owner = book_of(asks=[(100, [5])])
+    sent = order(3, Side.BID, 100, tag=tag)
+    book.handle_limit_order(sent)
+    assert (f"{tag}_POST_ONLY", {"order_id": sent.order_id}) in owner.events
+    assert (book.get_l1_bid_data(), book.get_l1_ask_data()) == ((100, 3), (100, 5))
+
+
+@pytest.mark.parametrize("flags", [{"is_post_only": True}, {"tag": "MR_preprocess_ADD"}])
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_with_the_switch_what_must_not_take_and_would_is_refused(flags: dict[str, Any], is_hidden: bool) -> None:
+    book, owner = book_of(switches=Switches(refuse_crossing_post_only=True))
+    book.handle_limit_order(order(5, Side.ASK, 100, agent=1, is_hidden=is_hidden))
+    owner.messages.clear()
+    crossing = order(3, Side.BID, 100, **flags)
+    book.handle_limit_order(crossing)
+    [(recipient, message)] = owner.messages
+    assert isinstance(message, OrderCancelledMsg)
+    assert (recipient, message.order) == (2, crossing)
+    assert owner.events[-1][0] == "REQUEST_REFUSED"
+    assert book.bids == []
+    book.handle_limit_order(order(3, Side.BID, 99, **flags))
+    assert book.get_l1_bid_data() == (99, 3)
 
 
 # Market orders
@@ -317,14 +488,25 @@ def test_a_smaller_order_keeps_its_place_a_larger_one_loses_it() -> None:
     assert book.visible_depth == (90, 0)
 
 
-@pytest.mark.parametrize("quantity", [0, -5])
+@pytest.mark.parametrize("quantity", [0, -5, 2.5, float("nan"), "3", None])
 def test_modifying_to_nothing_or_another_order_is_ignored(quantity: int) -> None:
     book, owner = book_of(bids=[(100, [10, 20])])
     first, second = (o for o, _ in book.bids[0].visible_orders)
     book.modify_order(first.copy(), changed(first, quantity))
     book.modify_order(first.copy(), changed(second, 5))
+    book.partial_cancel_order(first.copy(), quantity)
     assert book.get_l3_bid_data() == [(100, [10, 20])]
     assert owner.messages == []
+
+
+def test_a_modification_tells_of_the_order_as_it_rests() -> None:
+    book, owner = book_of(bids=[(100, [10])])
+    first = book.bids[0].visible_orders[0][0].copy()
+    wanted = changed(first, 5)
+    wanted.limit_price = 150  # only the quantity can be changed
+    book.modify_order(first, wanted)
+    assert owner.messages[0][1].new_order.limit_price == 100
+    assert book.get_l3_bid_data() == [(100, [5])]
 
 
 def test_a_partial_cancellation_counts_from_what_is_left() -> None:
@@ -413,6 +595,7 @@ def test_notifications_have_one_base() -> None:
         OrderExecutedMsg,
         OrderModifiedMsg,
         OrderPartialCancelledMsg,
+        OrderRejectedMsg,
         OrderReplacedMsg,
     ):
         assert issubclass(kind, orderbook.OrderBookMsg)

@@ -28,9 +28,17 @@ quantities = st.integers(1, 30)
 # Which of the orders that a stream has sent so far (some have left the book by then), and for quantities "all": what
 # rests of it now.
 picks = st.integers(0, 10**6)
-limits = st.tuples(
-    st.just("limit"), sides, prices, quantities, st.sampled_from(["", "", "hidden", "by_id"]), st.integers(980, 1080)
-)
+KINDS: dict[str, dict[str, Any]] = {
+    "": {},
+    "hidden": {"is_hidden": True},
+    "by_id": {"insert_by_id": True},
+    "price-to-comply": {"is_price_to_comply": True},
+    "price-to-comply by id": {"is_price_to_comply": True, "insert_by_id": True},
+    "post-only": {"is_post_only": True},
+    "post-only price-to-comply": {"is_post_only": True, "is_price_to_comply": True},
+    "replayed": {"tag": "MR_preprocess_ADD"},
+}
+limits = st.tuples(st.just("limit"), sides, prices, quantities, st.sampled_from(["", *KINDS]), st.integers(980, 1080))
 requests = st.one_of(
     limits,
     limits,
@@ -39,7 +47,7 @@ requests = st.one_of(
     st.tuples(st.just("cancel at another price"), picks),
     st.tuples(st.just("partial cancel"), picks, st.one_of(st.just("all"), st.integers(-1, 35))),
     st.tuples(st.just("modify"), picks, st.one_of(st.just("all"), st.integers(0, 40))),
-    st.tuples(st.just("replace"), picks, sides, prices, quantities, st.booleans()),
+    st.tuples(st.just("replace"), picks, sides, prices, quantities, st.sampled_from(list(KINDS))),
 )
 streams = st.lists(requests, min_size=10, max_size=60)
 switches = st.builds(
@@ -47,6 +55,7 @@ switches = st.builds(
     report_unfilled=st.booleans(),
     market_orders_update_last_trade=st.booleans(),
     every_change_updates_timestamp=st.booleans(),
+    refuse_crossing_post_only=st.booleans(),
 )
 
 
@@ -57,7 +66,7 @@ class Pair:
         self.owner = Owner(book_logging=True)
         self.book = OrderBook(self.owner, SYMBOL, switches)
         self.book.tape = MarketTape(watched_agent=0)
-        self.naive = NaiveBook(switches.report_unfilled, switches.market_orders_update_last_trade)
+        self.naive = NaiveBook(switches)
         self.sent_orders: list[LimitOrder] = []
         self.submitted: dict[int, int] = {}
         self.as_sent: list[Any] = []
@@ -75,9 +84,8 @@ class Pair:
             quantity=quantity,
             side=side,
             limit_price=price,
-            is_hidden=kind == "hidden",
-            insert_by_id=kind == "by_id",
             order_id=order_id,
+            **KINDS[kind],
         )
         self.submitted[order_id] = quantity
         self.sent_orders.append(order)
@@ -89,7 +97,7 @@ class Pair:
         book, naive = self.book, self.naive
         if kind == "limit":
             side, price, quantity, flag, number = parameters
-            order = self.new_limit(side, price, quantity, flag, number if flag == "by_id" else None)
+            order = self.new_limit(side, price, quantity, flag, number if "by" in flag else None)
             book.handle_limit_order(order.copy())
             naive.request(lambda: naive.limit(order.copy()))
         elif kind == "market":
@@ -115,7 +123,7 @@ class Pair:
             naive.request(lambda: bool(naive.cancel(order)))
         elif kind == "cancel at another price":
             elsewhere = order.copy()
-            elsewhere.limit_price += 1
+            elsewhere.limit_price += 50
             assert book.cancel_order(elsewhere) is False
         elif kind == "partial cancel":
             book.partial_cancel_order(order.copy(), parameters[0])
@@ -126,8 +134,8 @@ class Pair:
             book.modify_order(order.copy(), changed.copy())
             naive.request(lambda: naive.modify(order, changed))
         else:
-            side, price, quantity, hidden = parameters
-            new = self.new_limit(side, price, quantity, "hidden" if hidden else "")
+            side, price, quantity, flag = parameters
+            new = self.new_limit(side, price, quantity, flag)
             book.replace_order(order.agent_id, order.copy(), new.copy())
             naive.request(lambda: naive.replace(order.agent_id, order, new.copy()))
 
@@ -176,11 +184,23 @@ def test_levels_are_ordered_filled_and_uncrossed_and_totals_are_right(
         ask_prices = [level.price for level in book.asks]
         assert bid_prices == sorted(set(bid_prices), reverse=True)
         assert ask_prices == sorted(set(ask_prices))
-        assert not (bid_prices and ask_prices) or bid_prices[0] < ask_prices[0]
+        if switches.refuse_crossing_post_only or not any(o.is_post_only or o.tag for o in pair.sent_orders):
+            # Hidden halves of price-to-comply orders may stand at the price of an opposite order, but not across it.
+            assert not (bid_prices and ask_prices) or bid_prices[0] <= ask_prices[0]
+            bid, ask = book.get_l1_bid_data(), book.get_l1_ask_data()
+            assert bid is None or ask is None or bid[0] < ask[0]
         for level in (*book.bids, *book.asks):
             assert not level.is_empty
             assert all(order.quantity > 0 for order, _ in (*level.visible_orders, *level.hidden_orders))
             assert level.total_quantity == sum(order.quantity for order, _ in level.visible_orders)
+            for order, metadata in (*level.visible_orders, *level.hidden_orders):
+                if not order.is_price_to_comply:
+                    continue
+                other = metadata["ptc_other_half"]
+                assert metadata["ptc_hidden"] is order.is_hidden is not other.is_hidden
+                assert abs(order.limit_price - other.limit_price) == 1
+                assert (order.order_id, order.quantity) == (other.order_id, other.quantity)
+                assert book.find(other) is other
         assert book.visible_depth == (_visible(book.bids), _visible(book.asks))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import sys
 from copy import copy
 from copy import deepcopy
@@ -49,6 +50,14 @@ def test_sides() -> None:
 
 def test_ids_count_across_kinds_and_explicit_ones_do_not() -> None:
     assert [limit().order_id, market().order_id, limit(order_id=77).order_id, market().order_id] == [0, 1, 77, 2]
+
+
+def test_the_other_way_to_set_the_next_id() -> None:
+    kind: Any = Order
+    kind._order_id_generator = itertools.count(40)
+    assert [limit().order_id, market().order_id] == [40, 41]
+    assert next(kind._order_id_generator) == 42
+    assert Order._order_id_counter == 43
 
 
 def test_an_order_without_a_kind_cannot_be_made() -> None:
@@ -101,6 +110,15 @@ def test_texts() -> None:
     assert str(order).endswith("@ $123.45 (filled @ $1.00)")
     assert str(limit(limit_price=sys.maxsize)).endswith("@ MKT")
     assert str(market()) == "(Agent 1 @ 1970-01-01 00:00:00) : MKT Order ASK 10 X"
+
+
+@pytest.mark.parametrize("wrong", [1.5, None, "x", float("nan"), True])
+def test_any_order_can_be_written_out(wrong: Any) -> None:
+    order = limit(limit_price=wrong, time_placed=wrong, side=wrong, quantity=wrong)
+    order.fill_price = wrong
+    assert str(wrong) in str(order) or wrong is True
+    assert str(market(side=wrong, time_placed=wrong))
+    assert order.to_dict()["limit_price"] is wrong
 
 
 def test_fields_as_a_dict() -> None:

@@ -12,9 +12,13 @@ from abides_markets.agents import AdaptiveMarketMakerAgent
 from abides_markets.messages.marketdata import L1DataMsg
 from abides_markets.messages.marketdata import L1SubReqMsg
 from abides_markets.messages.orderbook import OrderCancelledMsg
+from abides_markets.messages.orderbook import OrderExecutedMsg
+from abides_markets.messages.orderbook import OrderRejectedMsg
 from abides_markets.messages.query import QueryLastTradeResponseMsg
+from abides_markets.orders import LimitOrder
 from abides_markets.orders import Side
 from abides_markets.switches import REFERENCE
+from abides_markets.switches import REFERENCE_ENGINE_ONLY
 from abides_markets.switches import Switches
 from tests.abides_markets.small_market import OPENING_PRICE
 from tests.abides_markets.small_market import SYMBOL
@@ -31,8 +35,8 @@ def test_names_defaults_and_exceptions() -> None:
     assert Switches() == REFERENCE
     assert not any(getattr(REFERENCE, name) for name in names)
     everything = Switches.all_on()
-    assert all(getattr(everything, name) for name in names)
-    without = Switches.all_on(report_unfilled=False)
+    assert {name for name in names if not getattr(everything, name)} == set(REFERENCE_ENGINE_ONLY)
+    without = Switches.all_on(report_unfilled=False, **dict.fromkeys(REFERENCE_ENGINE_ONLY, True))
     assert [name for name in names if not getattr(without, name)] == ["report_unfilled"]
 
 
@@ -122,3 +126,41 @@ def test_every_change_updates_timestamp(on: bool) -> None:
         assert received == expected
     else:  # the first message, and then nothing before a cancellation: entries and trades are not seen
         assert received == [expected[0], expected[3]]
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_refuse_crossing_post_only(on: bool) -> None:
+    seller = Planned(1, plan=[(0, lambda agent: agent.place_limit_order(SYMBOL, 10, Side.ASK, 10_000))])
+    poster = Planned(
+        2, plan=[(1000, lambda agent: agent.place_limit_order(SYMBOL, 4, Side.BID, 10_000, is_post_only=True))]
+    )
+    run_market(seller, poster, switches=one("refuse_crossing_post_only") if on else REFERENCE)
+    assert len(poster.heard(OrderExecutedMsg)) == (0 if on else 1)
+    assert [message.order.quantity for message in poster.heard(OrderCancelledMsg)] == ([4] if on else [])
+    assert poster.orders == {}
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_report_rejections(on: bool) -> None:
+    """A cancellation and a replacement that come too late."""
+    placed: list[LimitOrder] = []
+
+    def place(agent: Planned) -> None:
+        agent.place_limit_order(SYMBOL, 10, Side.BID, 10_000)
+        placed.extend(order.copy() for order in agent.orders.values())  # type: ignore[misc]
+
+    trader = Planned(
+        1,
+        plan=[
+            (0, place),
+            (1000, lambda agent: agent.cancel_order(placed[0])),
+            (2000, lambda agent: agent.cancel_order(placed[0])),
+            (3000, lambda agent: agent.replace_order(placed[0], LimitOrder(1, 0, SYMBOL, 3, Side.BID, 9_000))),
+        ],
+    )
+    exchange = run_market(trader, switches=one("report_rejections") if on else REFERENCE)
+    told = [(m.request, m.order.quantity, m.reason) for m in trader.heard(OrderRejectedMsg)]
+    reason = f"order {placed[0].order_id} is not there"
+    assert told == ([("CancelOrderMsg", 10, reason), ("ReplaceOrderMsg", 3, reason)] if on else [])
+    assert [order.quantity for order in trader.orders.values()] == ([] if on else [3])  # believed open for ever
+    assert exchange.order_books[SYMBOL].bids == []

@@ -81,6 +81,17 @@ def test_latencies_are_distances_on_a_line(seed: int, count: int) -> None:
     assert distances.shape == (count, count)
 
 
+def test_latencies_with_one_agent_are_the_same_with_and_without_the_matrix() -> None:
+    model = generate_latency_model(20, random_state=np.random.RandomState(3))
+    at_once = model.to_and_from(4, 18)
+    with pytest.raises(IndexError):
+        model.to_and_from(4, 21)
+    assert at_once.tolist() == [[model.get_latency(other, 4) for other in range(18)]] * 2
+    assert at_once[0].tolist() == model.min_latency[:18, 4].tolist()
+    model.min_latency[7, 4] = 1  # set by hand: what the matrix says is what counts
+    assert model.to_and_from(4, 18)[:, 7].tolist() == [1, at_once[1, 7]]
+
+
 def test_kinds_of_latency() -> None:
     none = generate_latency_model(3, latency_type="no_latency")
     assert none.get_latency(0, 2) == 0

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks import guard
 from benchmarks import reference
 from benchmarks import switches
+from benchmarks.machine import write_json
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,40 @@ def test_wrong_arguments_are_one_line_and_status_2(
 
 def test_the_numbers_of_a_seed_hang_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reference.main(["--seeds", "1", "--json", str(tmp_path / "out.json")])
-    row = capsys.readouterr().out.splitlines()[-2].split()
-    assert row[0] == "1"
-    assert row[3] == "42,462"  # entries taken from the queue, as recorded
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("1 ")]
+    assert rows[0][3] == "42,462"  # entries taken from the queue of rmsc04, as recorded
+    assert len(rows) == 2
     assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]
+    numbers = json.loads((tmp_path / "out.json").read_text())["reference"]
+    assert numbers["seeds"]["1"]["pops"] == 42462
+    assert numbers["rmsc03"]["mean"]["messages"] == numbers["rmsc03"]["seeds"]["1"]["messages"] > 0
+
+
+def test_results_of_several_benchmarks_stand_in_one_file(tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    write_json(file, "one", {"a": 1})
+    write_json(file, "two", {"b": 2})
+    write_json(file, "one", {"a": 3})
+    assert json.loads(file.read_text()) == {"one": {"a": 3}, "two": {"b": 2}}
+    file.write_text("[1, 2]")
+    with pytest.raises(ValueError, match=r"out\.json holds no results of benchmarks: \[1, 2\]"):
+        write_json(file, "one", {})
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("ratio", "status"), [(2.9, 0), (3.1, 1)])
+def test_the_guard_fails_when_a_run_takes_half_as_long_again(
+    ratio: float, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(guard, "STORED", tmp_path / "guard.json")
+    monkeypatch.setattr(guard, "measure", lambda: 2.0)
+    assert guard.main(["--store"]) == 0
+    monkeypatch.setattr(guard, "measure", lambda: ratio)
+    assert guard.main([]) == status
+    assert "at most 3.00" in capsys.readouterr().out
+
+
+def test_what_the_guard_holds_is_stored() -> None:
+    stored = json.loads(guard.STORED.read_text())
+    assert stored["ratio"] > 0
+    assert {"cpu", "date"} <= stored["machine"].keys()

@@ -11,7 +11,7 @@ from abides_core.message import Message
 from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_core.utils import str_to_ns
-from abides_markets.agents.trading_agent import TradingAgent
+from abides_markets.agents.sized_agent import SizedAgent
 from abides_markets.messages.marketdata import L2SubReqMsg
 from abides_markets.messages.marketdata import MarketDataMsg
 from abides_markets.messages.query import QuerySpreadResponseMsg
@@ -22,7 +22,7 @@ SHORT_WINDOW = 20
 LONG_WINDOW = 50
 
 
-class MomentumAgent(TradingAgent):
+class MomentumAgent(SizedAgent):
     """Observes the mid now and then; buys while its 20-observation mean is at or above its 50-observation mean.
 
     Args:
@@ -39,6 +39,8 @@ class MomentumAgent(TradingAgent):
         order_size_model: Source of sizes.
         subscribe: Whether to subscribe to quotes rather than ask for them.
         log_orders: Whether events about orders are logged.
+        full_windows: Whether an average exists from 20 (50) observations on. If not, one more is needed, as in the
+            reference market, whose tape depends on it.
     """
 
     def __init__(
@@ -56,13 +58,13 @@ class MomentumAgent(TradingAgent):
         order_size_model: OrderSizeModel | None = None,
         subscribe: bool = False,
         log_orders: bool | None = False,
+        full_windows: bool = False,
     ) -> None:
         super().__init__(id, name, type, random_state, starting_cash, log_orders)
         self.symbol = symbol
         self.min_size = min_size
         self.max_size = max_size
-        self.size: int | None = self.random_state.randint(min_size, max_size) if order_size_model is None else None
-        self.order_size_model = order_size_model
+        self._init_size(order_size_model, min_size, max_size)
         self.wake_up_freq = str_to_ns(wake_up_freq)
         self.poisson_arrival = poisson_arrival
         if poisson_arrival:
@@ -73,6 +75,7 @@ class MomentumAgent(TradingAgent):
         self.avg_20_list: list[float] = []
         self.avg_50_list: list[float] = []
         self.state = "AWAITING_WAKEUP"
+        self.full_windows = full_windows
         self._observations = 0
 
     def wakeup(self, current_time: NanosecondTime) -> None:
@@ -97,7 +100,8 @@ class MomentumAgent(TradingAgent):
                 self.state = "AWAITING_WAKEUP"
         elif self.state == "AWAITING_MARKET_DATA" and isinstance(message, MarketDataMsg):
             bids, asks = self.known_bids.get(self.symbol), self.known_asks.get(self.symbol)
-            if bids and asks:
+            is_open = self.mkt_open is not None and current_time >= self.mkt_open and not self.mkt_closed
+            if bids and asks and is_open:
                 self.place_orders(bids[0][0], asks[0][0])
             self.state = "AWAITING_MARKET_DATA"
 
@@ -107,20 +111,19 @@ class MomentumAgent(TradingAgent):
             return
         self.mid_list.append((bid + ask) / 2)
         self._observations += 1
-        # Strictly more observations than the window: the reference market's tape depends on it.
-        if self._observations > SHORT_WINDOW:
+        waiting = 0 if self.full_windows else 1
+        if self._observations >= SHORT_WINDOW + waiting:
             self.avg_20_list.append(_mean_of_last(self.mid_list, SHORT_WINDOW))
-        if self._observations > LONG_WINDOW:
+        if self._observations >= LONG_WINDOW + waiting:
             self.avg_50_list.append(_mean_of_last(self.mid_list, LONG_WINDOW))
         if not self.avg_20_list or not self.avg_50_list:
             return
-        if self.order_size_model is not None:
-            self.size = self.order_size_model.sample(random_state=self.random_state)
-        if self.size:
+        size = self.next_size()
+        if size:
             if self.avg_20_list[-1] >= self.avg_50_list[-1]:
-                self.place_limit_order(self.symbol, self.size, Side.BID, ask)
+                self.place_limit_order(self.symbol, size, Side.BID, ask)
             else:
-                self.place_limit_order(self.symbol, self.size, Side.ASK, bid)
+                self.place_limit_order(self.symbol, size, Side.ASK, bid)
 
     def get_wake_frequency(self) -> int:
         """Return the time to the next observation, ns."""

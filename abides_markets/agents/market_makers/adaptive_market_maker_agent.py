@@ -64,6 +64,8 @@ class AdaptiveMarketMakerAgent(TradingAgent):
         log_orders: Whether events about orders are logged.
         min_imbalance: Imbalance of the book above which quotes are added at once, 0 to 1.
         switches: Repairs of the reference market.
+        renew_on_imbalance: Whether old quotes are withdrawn when quotes are sent because the book has tipped. If not,
+            they stand beside the new ones, as in the reference market, whose tape depends on it.
 
     Raises:
         ValueError: If the window or the anchor is not one of those above.
@@ -96,6 +98,7 @@ class AdaptiveMarketMakerAgent(TradingAgent):
         log_orders: bool | None = False,
         min_imbalance: float = 0.9,
         switches: Switches = REFERENCE,
+        renew_on_imbalance: bool = False,
     ) -> None:
         super().__init__(id, name, type, random_state, starting_cash, log_orders)
         self.is_adaptive = False
@@ -120,6 +123,7 @@ class AdaptiveMarketMakerAgent(TradingAgent):
         self.spread_alpha = spread_alpha
         self.backstop_quantity = backstop_quantity
         self.switches = switches
+        self.renew_on_imbalance = renew_on_imbalance
         self.has_subscribed = False
         self.subscription_requested = False
         self.state = self.initialise_state()
@@ -190,6 +194,8 @@ class AdaptiveMarketMakerAgent(TradingAgent):
                 self.state["AWAITING_TRANSACTED_VOLUME"] = False
         elif isinstance(message, BookImbalanceDataMsg):
             if message.stage is MarketDataEventMsg.Stage.START and self.last_mid is not None:
+                if self.renew_on_imbalance:
+                    self.cancel_all_orders()
                 self.place_orders(self.last_mid)
             return
         elif isinstance(message, MarketDataMsg):

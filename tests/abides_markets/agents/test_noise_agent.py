@@ -103,3 +103,16 @@ def test_sizes_from_a_model_may_be_nothing() -> None:
     agent.known_bids["X"], agent.known_asks["X"] = [(99, 5)], [(101, 5)]
     agent.place_order()
     assert kernel.sent == []
+
+
+def test_it_tries_again_if_asked_to_until_it_has_traded() -> None:
+    agent, kernel = noise(retry_after=70)
+    agent.first_wake = False
+    hours = len(kernel.wakeups)
+    agent.wakeup(5000)
+    agent.receive_message(5010, 0, spread([], []))
+    assert kernel.wakeups[hours:] == [5080]
+    agent.wakeup(5080)
+    agent.receive_message(5090, 0, spread([(99, 5)], [(101, 5)]))
+    assert [m.type() for m in kernel.sent] == ["QuerySpreadMsg", "QuerySpreadMsg", "LimitOrderMsg"]
+    assert kernel.wakeups[hours:] == [5080]

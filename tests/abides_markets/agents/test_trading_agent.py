@@ -20,6 +20,7 @@ from abides_markets.messages.orderbook import OrderCancelledMsg
 from abides_markets.messages.orderbook import OrderExecutedMsg
 from abides_markets.messages.orderbook import OrderModifiedMsg
 from abides_markets.messages.orderbook import OrderPartialCancelledMsg
+from abides_markets.messages.orderbook import OrderRejectedMsg
 from abides_markets.messages.orderbook import OrderReplacedMsg
 from abides_markets.messages.query import QueryLastTradeResponseMsg
 from abides_markets.messages.query import QueryOrderStreamResponseMsg
@@ -208,7 +209,8 @@ def test_a_batch_of_orders(agent: TradingAgent, kernel: Kernel) -> None:
     agent.place_multiple_orders([])
     assert len(kernel.sent) == 1
     with pytest.raises(TypeError, match="not an order: None"):
-        agent.place_multiple_orders([None])
+        agent.place_multiple_orders([limit(3), None])
+    assert list(agent.orders) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -304,6 +306,18 @@ def test_a_replacement_that_trades_in_full_does_not_stay(agent: TradingAgent) ->
     agent.order_executed(limit(2, 5, fill=100))
     agent.order_replaced(limit(1), limit(2, 0))
     assert agent.orders == {}
+
+
+def test_a_rejected_replacement_is_forgotten_and_nothing_else(agent: TradingAgent) -> None:
+    agent.orders[1] = limit(1)
+    agent.replace_order(limit(1), limit(2, 5))
+    agent.receive_message(1, 0, OrderRejectedMsg(limit(2, 5), "ReplaceOrderMsg", "order 1 is not there"))
+    assert list(agent.orders) == [1]
+    agent.receive_message(1, 0, OrderRejectedMsg(limit(1), "CancelOrderMsg", "order 1 is not there"))
+    assert list(agent.orders) == [1]  # it may still be on its way
+    _, name, event = agent.log[-1]
+    assert (name, event["order_id"], event["request"]) == ("ORDER_REJECTED", 1, "CancelOrderMsg")
+    assert event["reason"] == "order 1 is not there"
 
 
 def test_without_logging_of_orders_only_holdings_are_logged(agent: TradingAgent) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from abides_core.message import Message
+from abides_markets.agents import TradingAgent
 from abides_markets.compiled import engine
 from abides_markets.compiled import kernel
 from abides_markets.compiled import layout as at
@@ -14,7 +18,9 @@ from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import GROWING
 from abides_markets.compiled.buffer import grown
 from abides_markets.compiled.translate import to_buffer
+from abides_markets.messages.query import QuerySpreadResponseMsg
 from abides_markets.switches import Switches
+from abides_markets.utils import config_add_agents
 from tests.abides_markets.compiled.worlds import assert_same
 from tests.abides_markets.compiled.worlds import build
 from tests.abides_markets.compiled.worlds import left_by
@@ -64,6 +70,41 @@ def test_growing_keeps_every_row_and_frees_the_new_ones() -> None:
     assert grew
 
 
+class Curious(TradingAgent):
+    """Asks for the whole book far more often than answers take to arrive."""
+
+    def __init__(self, id: int) -> None:
+        super().__init__(id)
+        self.answers = 0
+
+    def get_wake_frequency(self) -> int:
+        return 1
+
+    def wakeup(self, current_time: int) -> None:
+        super().wakeup(current_time)
+        if self.mkt_open is not None and current_time >= self.mkt_open:
+            self.set_wakeup(current_time + 2_000_000)
+            self.get_current_spread("ABM", depth=1000)
+
+    def receive_message(self, current_time: int, sender_id: int, message: Message) -> None:
+        super().receive_message(current_time, sender_id, message)
+        self.answers += isinstance(message, QuerySpreadResponseMsg)
+
+
+def test_answers_that_always_overlap_do_not_fill_the_snapshots() -> None:
+    config = build(1, end_time="09:30:20")
+    count = len(config["agents"])
+    config_add_agents(config, [Curious(count)])
+    model = config["agent_latency_model"]
+    model.positions[count] = model.positions[0] + 3e6  # 10 ms away
+    market = engine.CompiledKernel(config)
+    market.run()
+    answers = config["agents"][-1].answers
+    assert answers > 5000
+    assert market.buffer[at.SNAPSHOT_ROWS] < answers
+    assert market.buffer[at.SNAPSHOT_FREE_COUNT] > market.buffer[at.SNAPSHOT_ROWS] - 1000
+
+
 def _free(buffer: Any, offset: int, words: int, free: tuple[int, int, int]) -> list[int]:
     slots = []
     slot = int(buffer[free[0]])
@@ -75,3 +116,17 @@ def _free(buffer: Any, offset: int, words: int, free: tuple[int, int, int]) -> l
 
 def _taken(buffer: Any, offset: int, words: int, free: tuple[int, int, int], total: int) -> Any:
     return np.setdiff1d(np.arange(total), _free(buffer, offset, words, free))
+
+
+def test_every_word_and_field_has_a_name_of_its_own() -> None:
+    tree = ast.parse(Path(at.__file__).read_text())
+    names = [
+        name.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    ]
+    assert len(names) > 200
+    assert sorted(names) == sorted(set(names))

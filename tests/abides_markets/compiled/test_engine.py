@@ -15,6 +15,7 @@ from abides_core.latency_model import LatencyModel
 from abides_core.utils import parse_logs_df
 from abides_markets.agents import ExchangeAgent
 from abides_markets.compiled.results import NotKeptError
+from abides_markets.configs import rmsc03
 from abides_markets.configs import rmsc04
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
@@ -24,6 +25,7 @@ from tests.abides_markets.compiled.worlds import build
 from tests.abides_markets.compiled.worlds import each
 from tests.abides_markets.tapes import tape_of
 from tests.abides_markets.test_golden import GOLDEN
+from tests.abides_markets.test_golden import GOLDEN_RMSC03
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,15 @@ def test_tape_is_the_recorded_one(
     seed: int, end_time: str, digests: tuple[str, str, str], pops: int, history: tuple[int, int, int]
 ) -> None:
     tape = tape_of(abides.run(rmsc04.build_config(seed=seed, end_time=end_time), engine="compiled"))
+    assert tape.digests() == digests
+    assert tape.events == pops
+    assert tape.history == dict(zip(("LIMIT", "EXEC", "CANCEL"), history, strict=True))
+
+
+def test_tape_of_rmsc03_is_the_recorded_one() -> None:
+    """With the defaults of the configuration: the exchange and the agents would log orders, which is not kept."""
+    tape = tape_of(abides.run(rmsc03.build_config(seed=0, end_time="09:45:00"), engine="compiled"))
+    digests, pops, history = GOLDEN_RMSC03
     assert tape.digests() == digests
     assert tape.events == pops
     assert tape.history == dict(zip(("LIMIT", "EXEC", "CANCEL"), history, strict=True))
@@ -79,17 +90,23 @@ REFUSED: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
         _of_exchange(lambda x: setattr(x, "__class__", OtherExchange)),
     ),
     ("2 symbols", _of_exchange(lambda x: x.symbols.append("IBM"))),
-    ("an exchange with log_orders", _of_exchange(lambda x: setattr(x, "log_orders", True))),
     ("taken part in a run already", _of_exchange(lambda x: x.order_books["ABM"].history.append({}))),
     ("trading 'IBM'", each("Noise", symbol="IBM")),
     ("with subscribe=True", each("Momentum", subscribe=True)),
     ("taken part in a run already", each("Value", first_wake=False)),
     ("with holdings of CASH, IBM", each("Value", holdings={"CASH": 1, "IBM": 3})),
     ("an order size model of type OtherSizes", each("Noise", order_size_model=OtherSizes())),
+    ("with order sizes from 1 to None", each("Noise", order_size_model=OrderSizeModel(least=1))),
+    ("with retry_after=5", each("Noise", retry_after=5)),
+    ("with full_windows=True", each("Momentum", full_windows=True)),
+    ("with renew_on_imbalance=True", each("Adaptive", renew_on_imbalance=True)),
+    ("an oracle with whole_cents=False", _of_oracle(lambda x: setattr(x, "whole_cents", False))),
+    ("overshoot=False", _set("overshoot", False)),
     ("with kappa=1", each("Value", kappa=1)),
     ("with lambda_a=0", each("Value", lambda_a=0)),
     ("whose arrival_rate is not its wake_up_freq", each("Momentum", arrival_rate=5)),
     ("another makers_requote", each("Adaptive", switches=Switches.all_on())),
+    ("the switch report_rejections", each("Exchange", switches=Switches(report_rejections=True))),
     ("with min_imbalance=-0.1", each("Adaptive", min_imbalance=-0.1)),
     ("a latency model other than", _set("agent_latency_model", None)),
     ("a latency model other than", _set("agent_latency_model", LatencyModel(np.random.RandomState(0), 10))),

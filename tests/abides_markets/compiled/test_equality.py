@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from abides_core.streams import Seed
 from abides_markets.switches import Switches
 from tests.abides_markets.compiled.worlds import Change
 from tests.abides_markets.compiled.worlds import advanced_streams
 from tests.abides_markets.compiled.worlds import assert_same
 from tests.abides_markets.compiled.worlds import both
+from tests.abides_markets.compiled.worlds import build_rmsc03
 from tests.abides_markets.compiled.worlds import each
+from tests.abides_markets.compiled.worlds import left_by
 from tests.abides_markets.compiled.worlds import no_latency
 from tests.abides_markets.compiled.worlds import run_both
 
@@ -97,6 +100,28 @@ def test_same_market_for_every_configuration(index: int) -> None:
 @pytest.mark.parametrize("name", CHANGES)
 def test_same_market_for_agents_changed_by_hand(name: str) -> None:
     assert_same(run_both(7, CHANGES[name], **{**SMALL, **SHOCKS}))
+
+
+SIZES: dict[str, Change] = {
+    "as drawn": lambda config: None,
+    "asked for before the run": lambda config: (
+        [agent.size for agent in config["agents"][1::3] if "size" in dir(agent)] and None
+    ),
+    "set by hand": each("Noise", size=3),
+    "streams changed by hand": each("Value", random_state=Seed(77)),
+    "streams already drawn from": advanced_streams,
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_same_market_when_sizes_are_drawn_once(name: str) -> None:
+    parameters = {"num_noise_agents": 400, "num_value_agents": 30, "num_momentum_agents": 5, "end_time": "09:50:00"}
+    assert_same([left_by(build_rmsc03(3, SIZES[name], **parameters), engine) for engine in ("reference", "compiled")])
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_same_market_for_every_seed_of_rmsc03(seed: int) -> None:
+    assert_same([left_by(build_rmsc03(seed), engine) for engine in ("reference", "compiled")])
 
 
 @pytest.mark.slow

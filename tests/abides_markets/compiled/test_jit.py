@@ -61,23 +61,55 @@ def test_importing_the_market_does_not_load_numba() -> None:
     assert done.stdout.strip() == "False"
 
 
+MARKET = """
+from abides_core import abides
+from tests.abides_markets.compiled.test_python_agents import TINY, build, busy, joined_by
+abides.run(build(1, joined_by(busy), **TINY), engine="compiled")
+"""
+
+
+LOADED = """
+import importlib
+from abides_markets.compiled import jit, warm
+known = [(function, [signature]) for function, signature in warm.ENTRY_POINTS]
+for name in sorted(path.stem for path in jit.SOURCES.glob("*.py")):
+    for value in vars(importlib.import_module(f"abides_markets.compiled.{name}")).values():
+        if getattr(value, "signatures", None) and (value, value.signatures) not in known:
+            print(value, value.signatures)
+"""
+
+
+def test_a_market_calls_only_entry_points_and_only_as_they_are_compiled_at_first() -> None:
+    """Anything else would be compiled by each process for itself, without a word."""
+    warm.prepare()
+    code = MARKET + LOADED
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
 def test_a_warm_cache_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     warm.prepare()
     capfd.readouterr()
-    code = "from abides_markets.compiled import warm; warm.prepare()"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", MARKET], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout + done.stderr == ""
 
 
 @pytest.mark.slow
 def test_processes_that_start_together_compile_once_and_say_so_once(tmp_path: Path) -> None:
-    code = "from abides_markets.compiled import warm; warm.prepare()"
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    running = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    said = "".join(process.communicate()[1] for process in running)
-    assert [process.returncode for process in running] == [0, 0, 0]
+
+    def together(code: str) -> str:
+        running = [
+            subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+            for _ in range(3)
+        ]
+        said = "".join(process.communicate()[1] for process in running)
+        assert [process.returncode for process in running] == [0, 0, 0]
+        return said
+
+    said = together("from abides_markets.compiled import warm; warm.prepare()")
     assert said.startswith("compiling the market engine")
     assert len(said.splitlines()) == 1
+    compiled = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*.nb?"))
+    assert together(MARKET) == ""
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*.nb?")) == compiled

@@ -30,6 +30,7 @@ from abides_markets.messages.order import LimitOrderMsg
 from abides_markets.messages.query import QuerySpreadMsg
 from abides_markets.orders import ORDER_IDS
 from abides_markets.orders import LimitOrder
+from abides_markets.orders import MarketOrder
 from abides_markets.orders import Side
 from abides_markets.switches import REFERENCE
 from abides_markets.switches import Switches
@@ -353,6 +354,18 @@ REFUSED: list[tuple[str, Callable[[Doing], Any]]] = [
     ("about an order of agent 3", lambda agent: agent.tell(LimitOrderMsg(LimitOrder(3, 0, SYMBOL, 1, Side.BID, 5)))),
     ("the tag 'auctionFill'", lambda agent: agent.cancel_order(agent.order(), tag="auctionFill")),
     ("a depth of -1 levels", lambda agent: agent.get_current_spread(SYMBOL, -1)),
+    ("a depth of None levels", lambda agent: agent.get_current_spread(SYMBOL, None)),  # type: ignore[arg-type]
+    ("a look-back of 'soon'", lambda agent: agent.get_transacted_volume(SYMBOL, "soon")),
+    ("a min_imbalance of nan", lambda agent: agent.request_data_subscription(
+        BookImbalanceSubReqMsg(SYMBOL, min_imbalance=float("nan")))),
+    ("a LimitOrderMsg with None", lambda agent: agent.tell(LimitOrderMsg(None))),  # type: ignore[arg-type]
+    ("a LimitOrderMsg with (Agent 11", lambda agent: agent.tell(
+        LimitOrderMsg(MarketOrder(agent.id, 0, SYMBOL, 1, Side.BID)))),  # type: ignore[arg-type]
+    ("an order with the id [1]", lambda agent: agent.tell(LimitOrderMsg(agent.order(order_id=[1])))),
+    ("an order on the side True", lambda agent: agent.tell(LimitOrderMsg(agent.order(side=True)))),
+    ("an order of None shares", lambda agent: agent.tell(LimitOrderMsg(agent.order(quantity=None)))),
+    ("an order of nan shares", lambda agent: agent.tell(LimitOrderMsg(agent.order(quantity=float("nan"))))),
+    ("a limit price of 'x'", lambda agent: agent.tell(LimitOrderMsg(agent.order(limit_price="x")))),
     ("a delay of 0.5 ns", lambda agent: agent.tell(QuerySpreadMsg(SYMBOL, 1), delay=0.5)),  # type: ignore[arg-type]
     ("a QuerySpreadMsg in a batch", lambda agent: agent.send_message_batch(0, [QuerySpreadMsg(SYMBOL, 1)])),
 ]  # fmt: skip

@@ -30,6 +30,7 @@ from agents.views import words_of
 
 SECOND = 10**9
 START = 9 * 3600 * SECOND + 30 * 60 * SECOND
+FULL: dict[str, Any] = {"num_noise_agents": 1000, "num_value_agents": 102, "num_momentum_agents": 12}
 SMALL: dict[str, Any] = {"num_noise_agents": 300, "num_value_agents": 15, "num_momentum_agents": 3}
 
 
@@ -123,6 +124,7 @@ decisions = st.builds(
     limit=st.integers(0, 300),
     limit_price=st.integers(-3, 4),
     cancel=st.booleans(),
+    action=st.just(-1),
 )
 
 
@@ -208,10 +210,10 @@ def test_where_the_tables_begin_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("side", Side)
 def test_an_idle_slot_leaves_the_market_as_it_is_without_one(side: Side) -> None:
-    stack = stack_of(order_of(sweep=False), 5 * SECOND, num_noise_agents=3000)
+    stack = stack_of(order_of(sweep=False), 5 * SECOND, **FULL)
     stack.start(0, 9, side)
     in_the_slot(stack, 0, [Decision()])
-    config = background(9, num_noise_agents=3000)
+    config = background(9, **FULL)
     tape = config["agents"][0].order_books["ABM"].tape = MarketTape(at.NONE)
     abides.run(config)
     trades = stack.tape(0).trades
@@ -236,6 +238,45 @@ def test_markets_do_not_know_of_each_other() -> None:
     for index in range(3):
         assert stack.tape(index).trades == alone[index].trades
         assert stack.tape(index).quotes == alone[index].quotes
+
+
+def stepped(stack: MarketStack, decisions: list[list[int]]) -> None:
+    for decision in decisions:
+        stack.step(np.array([decision] * len(stack.views)), ~stack.finished)
+
+
+def test_a_fork_goes_on_as_the_market_would_and_leaves_it_alone() -> None:
+    stack = stack_of(order_of(), SECOND, markets=2, **FULL)
+    for index in range(2):
+        stack.start(index, 30 + index, Side.BID)
+    stepped(stack, [[20, 0, -1, 0], [0, 30, 99_999, 0]] * 8)
+    fork = stack.fork()
+    before = stack.words.copy()
+    stepped(fork, [[25, 10, 100_000, 1]] * 20)
+    np.testing.assert_array_equal(stack.words, before)
+    other_way = stack.fork()
+    stepped(other_way, [[40, 0, -1, 1]] * 20)
+    assert other_way.tape(0).trades != fork.tape(0).trades
+    stepped(stack, [[25, 10, 100_000, 1]] * 20)
+    for name in ("words", "views", "times", "finished", "fills"):
+        np.testing.assert_array_equal(getattr(stack, name), getattr(fork, name), err_msg=name)
+
+
+def test_a_fork_at_arrival_that_idles_is_the_market_without_the_order() -> None:
+    stack = stack_of(order_of(sweep=True), 5 * SECOND, **FULL)
+    stack.start(0, 9, Side.BID)
+    twin = stack.fork(leave=True)
+    in_the_slot(stack, 0, [Decision(market=200)])
+    in_the_slot(twin, 0, [Decision()])
+    config = background(9, **FULL)
+    tape = config["agents"][0].order_books["ABM"].tape = MarketTape(at.NONE)
+    abides.run(config)
+    trades = twin.tape(0).trades
+    assert [trade[:6] for trade in trades] == [trade[:6] for trade in tape.trades[: len(trades)]]
+    assert twin.tape(0).quotes == tape.quotes[: len(twin.tape(0).quotes)]
+    own = len(config["agents"])
+    assert any(own in (trade.passive_agent, trade.aggressor_agent) for trade in stack.tape(0).trades)
+    assert not any(own in (trade.passive_agent, trade.aggressor_agent) for trade in trades)
 
 
 def test_what_makes_no_sense_is_refused_and_nothing_is_lost() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from abides_core import abides
+from abides_markets.agents import TradingAgent
+from abides_markets.configs import rmsc03
 from abides_markets.configs import rmsc04
 from abides_markets.utils import generate_latency_model
 
@@ -22,6 +24,14 @@ def build(seed: int, change: Change | None = None, **parameters: Any) -> dict[st
     return config
 
 
+def build_rmsc03(seed: int, change: Change | None = None, **parameters: Any) -> dict[str, Any]:
+    """A market of rmsc03 to 09:34, or with other parameters, changed after it was built."""
+    config = rmsc03.build_config(seed=seed, **{"end_time": "09:34:00", "log_orders": False, **parameters})
+    if change is not None:
+        change(config)
+    return config
+
+
 def run_both(seed: int, change: Change | None = None, **parameters: Any) -> list[dict[str, Any]]:
     """What the reference and the compiled engine leave behind of the same market."""
     return [left_by(build(seed, change, **parameters), engine) for engine in ("reference", "compiled")]
@@ -31,12 +41,15 @@ def left_by(config: dict[str, Any], engine: str) -> dict[str, Any]:
     """Run a market and return what is to be compared, by name."""
     end_state = abides.run(config, engine=engine)
     assert end_state["engine"] == engine
+    return {"keys": sorted(end_state), **left_in(end_state, config["custom_properties"]["oracle"])}
+
+
+def left_in(end_state: dict[str, Any], oracle: Any) -> dict[str, Any]:
+    """Return what is to be compared of an end state and an oracle, by name."""
     exchange, *traders = end_state["agents"]
     (symbol,) = exchange.symbols
     book = exchange.order_books[symbol]
-    oracle = config["custom_properties"]["oracle"]
     return {
-        "keys": sorted(end_state),
         "slowest": end_state["kernel_slowest_agent_finish_time"],
         "pops": exchange.kernel.ttl_messages,
         "free": exchange.kernel.agent_current_times,
@@ -53,7 +66,7 @@ def left_by(config: dict[str, Any], engine: str) -> dict[str, Any]:
         "volume": [book.get_transacted_volume(period) for period in ("1s", "1min", "10min", "1h")],
         "discarded": book.discarded,
         "closers": exchange.market_close_price_subscriptions,
-        "agents": [_agent(agent) for agent in traders],
+        "agents": [_agent(agent) for agent in traders if isinstance(agent, TradingAgent)],
         "makers": [
             (agent.last_mid, agent.last_spread, agent.buy_order_size, agent.sell_order_size, agent.tick_size)
             for agent in traders

@@ -35,3 +35,15 @@ def test_two_draws_are_taken_from_the_callers_stream() -> None:
     expected.randint(1_000_000)
     expected.random_sample()
     assert stream.rand() == expected.rand()
+
+
+def test_sizes_may_be_bounded_and_nothing_else_changes() -> None:
+    seeds = range(3000)
+    free = [OrderSizeModel().sample(np.random.RandomState(seed)) for seed in seeds]
+    bounded = [OrderSizeModel(least=2, most=300).sample(np.random.RandomState(seed)) for seed in seeds]
+    assert min(free) < 2
+    assert max(free) > 300
+    assert bounded == [min(max(size, 2), 300) for size in free]
+    for least, most in ((-1, None), (5, 4)):
+        with pytest.raises(ValueError, match=f"got least={least}, most={most}"):
+            OrderSizeModel(least, most)

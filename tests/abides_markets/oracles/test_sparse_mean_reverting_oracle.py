@@ -163,3 +163,34 @@ def test_the_base_promises_the_interface() -> None:
         base.get_daily_open_price("X", OPEN)
     with pytest.raises(NotImplementedError):
         base.observe_price("X", OPEN, np.random.RandomState(0))
+
+
+def test_the_log_may_be_bounded() -> None:
+    bounded = SparseMeanRevertingOracle(OPEN, CLOSE, {"X": parameters()}, np.random.RandomState(0), f_log_maxlen=5)
+    assert path(bounded) == path(oracle(0))
+    assert [entry["FundamentalTime"] for entry in bounded.f_log["X"]] == [CLOSE - k * MINUTE for k in range(5, 0, -1)]
+
+
+def test_an_unknown_symbol_is_named() -> None:
+    for ask in (
+        lambda: oracle().get_daily_open_price("Y", OPEN),
+        lambda: oracle().observe_price("Y", OPEN, np.random.RandomState(0)),
+    ):
+        with pytest.raises(ValueError, match="unknown symbol 'Y'; the oracle has: X"):
+            ask()
+
+
+def test_a_slow_fundamental_stands_still_in_whole_cents_and_moves_without() -> None:
+    """Asked every millisecond: its deviation over one is 0.05 cents, over two seconds 2.2 cents."""
+    rounded, exact = [], []
+    for seed in range(30):
+        for ends, whole_cents in ((rounded, True), (exact, False)):
+            source = SparseMeanRevertingOracle(
+                OPEN, CLOSE, {"X": parameters()}, np.random.RandomState(seed), whole_cents=whole_cents
+            )
+            for time in range(OPEN, OPEN + 2 * 10**9, 10**6):
+                value = source.observe_price("X", time, sigma_n=0)
+                assert type(value) is int
+            ends.append(source.r["X"][1])
+    assert set(rounded) == {100_000}
+    assert np.std(exact) == pytest.approx(5e-5 * math.sqrt(2e9), rel=0.35)

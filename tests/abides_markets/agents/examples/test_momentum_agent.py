@@ -96,3 +96,25 @@ def test_poisson_observations() -> None:
     agent, _ = momentum(wake_up_freq="37s")
     gaps = [agent.get_wake_frequency() for _ in range(5000)]
     assert np.mean(gaps) == pytest.approx(37e9, rel=0.05)
+
+
+def test_full_windows_are_enough_if_asked_for() -> None:
+    agent, kernel = momentum(min_size=5, max_size=6, full_windows=True)
+    for count in range(1, 61):
+        agent.place_orders(10_000, 10_002)
+        assert len(agent.avg_20_list) == max(0, count - 19)
+        assert len(kernel.sent) == max(0, count - 49)
+
+
+def test_subscribed_quotes_count_only_while_the_market_is_open() -> None:
+    agent, _ = momentum(subscribe=True)
+    agent.mkt_open = 100
+    agent.wakeup(5)
+    quotes = L2DataMsg("X", 5, 7, [(4, 4)], [(7, 6)])
+    agent.receive_message(99, 0, quotes)
+    assert list(agent.mid_list) == []
+    agent.receive_message(100, 0, quotes)
+    assert list(agent.mid_list) == [5.5]
+    agent.mkt_closed = True
+    agent.receive_message(101, 0, quotes)
+    assert list(agent.mid_list) == [5.5]

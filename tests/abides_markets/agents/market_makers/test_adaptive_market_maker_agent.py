@@ -175,6 +175,16 @@ def test_an_imbalance_adds_quotes_only_when_it_begins_and_a_mid_is_known() -> No
     assert kernel.wakeups == []
 
 
+@pytest.mark.parametrize("renews", [False, True])
+def test_an_imbalance_withdraws_the_old_quotes_if_asked_to(renews: bool) -> None:
+    agent, kernel = maker(window_size=2, num_ticks=1, renew_on_imbalance=renews)
+    agent.last_mid = 100
+    agent.place_orders(100)
+    agent.receive_message(3, 0, BookImbalanceDataMsg("X", 100, 1, MarketDataEventMsg.Stage.START, 0.95, Side.BID))
+    kinds = [message.type() for message in kernel.sent]
+    assert kinds == ["MessageBatch", *(["CancelOrderMsg"] * 2 if renews else []), "MessageBatch"]
+
+
 def test_subscription_renews_the_quotes_with_every_update() -> None:
     agent, kernel = maker(subscribe=True, window_size=2, num_ticks=1)
     assert agent.initialise_state() == {"AWAITING_MARKET_DATA": True, "AWAITING_TRANSACTED_VOLUME": True}

@@ -1,0 +1,1 @@
+"""The older name of `abides_markets.agents.background`."""
