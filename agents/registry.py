@@ -1,21 +1,39 @@
-"""Strategies by name."""
+"""Strategies by name, and the parameters that each takes."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
+from collections.abc import Iterable
 
 from agents.execution_agent import ExecutionAgent
 from agents.policy import PolicyAgent
+from agents.posting import InsideSpreadAgent
+from agents.posting import PostThenCrossAgent
+from agents.posting import TWAPLimitAgent
+from agents.schedules import AlmgrenChrissAgent
+from agents.schedules import CarteaJaimungalAgent
+from agents.schedules import VWAPAgent
 from agents.strategies import AggressiveAgent
 from agents.strategies import IdleAgent
+from agents.strategies import ImmediateAgent
 from agents.strategies import PassiveAgent
+from agents.strategies import POVAgent
 from agents.strategies import RandomAgent
 from agents.strategies import TWAPAgent
 from configs import ConfigError
 
 STRATEGIES: dict[str, type[ExecutionAgent]] = {
     "twap": TWAPAgent,
+    "vwap": VWAPAgent,
+    "pov": POVAgent,
+    "almgren_chriss": AlmgrenChrissAgent,
+    "cartea_jaimungal": CarteaJaimungalAgent,
+    "immediate": ImmediateAgent,
+    "twap_limit": TWAPLimitAgent,
+    "post_then_cross": PostThenCrossAgent,
+    "inside_spread": InsideSpreadAgent,
     "aggressive": AggressiveAgent,
     "passive": PassiveAgent,
     "random": RandomAgent,
@@ -23,6 +41,9 @@ STRATEGIES: dict[str, type[ExecutionAgent]] = {
     "dqn": PolicyAgent,
 }
 """Kinds of strategies by name; add your own, or name it in a configuration as `module:Class`."""
+
+SET_BY_THE_HARNESS = {"placement", "policy", "observation", "actions", *inspect.signature(ExecutionAgent).parameters}
+"""Parameters of constructors that are not for a configuration to set."""
 
 
 def strategy_class(kind: str) -> type[ExecutionAgent]:
@@ -46,3 +67,27 @@ def strategy_class(kind: str) -> type[ExecutionAgent]:
     if not (isinstance(found, type) and issubclass(found, ExecutionAgent)):
         raise ConfigError(f"strategy {kind!r} is not a subclass of agents.ExecutionAgent")
     return found
+
+
+def check_parameters(kind: str, names: Iterable[str]) -> None:
+    """Make sure that a kind of strategy takes parameters of these names.
+
+    Raises:
+        ConfigError: If it does not; the message names those that it takes.
+    """
+    allowed = parameters_of(strategy_class(kind))
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(f"unknown parameter {name!r} of {kind}; allowed: {', '.join(allowed) or 'none'}")
+
+
+def parameters_of(kind: type[ExecutionAgent]) -> list[str]:
+    """Names of the parameters that a class and its bases add to those of `ExecutionAgent`, sorted."""
+    named = {
+        parameter.name
+        for base in kind.__mro__
+        if issubclass(base, ExecutionAgent) and "__init__" in vars(base)
+        for parameter in list(inspect.signature(base.__init__).parameters.values())[1:]
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    return sorted(named - SET_BY_THE_HARNESS)

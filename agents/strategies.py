@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.execution_agent import Decision
 from agents.execution_agent import ExecutionAgent
+from agents.parameters import number
 from agents.views import View
 
 PAPER_INTERVAL = 1_000_000_000
@@ -24,6 +25,43 @@ class TWAPAgent(ExecutionAgent):
     def decide(self, view: View) -> Decision:
         """Send what the schedule has due at the end of this interval."""
         return Decision(market=max(0, view.target() - view.filled))
+
+
+class ImmediateAgent(ExecutionAgent):
+    """Sends everything that is left at every decision: the other end of the trade-off from TWAP.
+
+    Almgren and Chriss 2001, section 1.5: the minimum-variance strategy. The first market order takes the whole opposite
+    side; what it does not find follows as the book fills up again.
+    """
+
+    def decide(self, view: View) -> Decision:
+        """Send what is left."""
+        return Decision(market=view.left)
+
+
+class POVAgent(ExecutionAgent):
+    """Percentage of volume: keeps the filled shares at a fixed part of everything traded since the start.
+
+    With V the shares that others have traded, ρ V / (1 − ρ) are due, so that they are the part ρ of the whole (Cartea,
+    Jaimungal and Penalva 2015, "Algorithmic and High-Frequency Trading", section 9.1, for the target). What others do
+    decides when the order ends; if they trade too little, the rule at the end of the window takes over.
+
+    Args:
+        rate: ρ, between 0 and 1.
+        arguments: As for `ExecutionAgent`.
+    """
+
+    def __init__(self, *arguments: Any, rate: float = 0.3, **named: Any) -> None:
+        self.rate = number("rate", rate, above=0, below=1)
+        super().__init__(*arguments, **named)
+        self._others = 0
+
+    def decide(self, view: View) -> Decision:
+        """Send what the volume of others has made due."""
+        if view.decision > 0:  # the volume of the first view is from before the order
+            self._others += max(0, view.volume - sum(fill.quantity for fill in view.fills))
+        due = min(view.parent, round(self.rate / (1 - self.rate) * self._others))
+        return Decision(market=max(0, due - view.filled))
 
 
 class IdleAgent(ExecutionAgent):

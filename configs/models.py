@@ -31,6 +31,7 @@ from abides_core.utils import str_to_ns
 from abides_markets.switches import Switches
 
 CONFIG_DIR = Path(__file__).resolve().parent
+REGIME_DIR = CONFIG_DIR / "regimes"
 SECOND = 1_000_000_000
 LAST_CLOSE = str_to_ns("16:00:00")
 """Latest close: the background's fundamental ends here, ns since midnight."""
@@ -78,6 +79,8 @@ class MarketConfig(Model):
     """The simulated market. Changing any of it changes every tape.
 
     Attributes:
+        regime: Name of a file in `configs/regimes/`, whose market this is but for the keys that are given here. As
+            resolved, the configuration holds the regime's values and the name only tells where they came from.
         background: Module of `abides_markets.configs` that builds the background market.
         end_time: Market close, nanoseconds since midnight.
         latency_seed: Seed of the stored latencies: the first n agents' values do not depend on how many follow.
@@ -85,11 +88,26 @@ class MarketConfig(Model):
         params: Further parameters of the background's `build_config` (for example `num_noise_agents`).
     """
 
+    regime: Name | None = None
     background: Literal["rmsc04"] = "rmsc04"
     end_time: TimeOfDay = str_to_ns("10:20:00")
     latency_seed: NonNegativeInt = 20_210_205
     switches: dict[str, bool] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_regime(cls, given: Any) -> Any:
+        """Fill in the regime's values below those that are given, name by name in `params` and `switches`."""
+        if not isinstance(given, dict) or given.get("regime") is None:
+            return given
+        regime = read_regime(given["regime"])
+        named = {
+            key: {**regime[key], **given[key]}
+            for key in ("params", "switches")
+            if isinstance(regime.get(key), dict) and isinstance(given.get(key), dict)
+        }
+        return {**regime, **given, **named}
 
     @model_validator(mode="after")
     def _names_exist(self) -> MarketConfig:
@@ -100,6 +118,33 @@ class MarketConfig(Model):
             if name not in allowed:
                 raise ValueError(f"unknown parameter {name!r} in params; allowed: {', '.join(allowed)}")
         return self
+
+
+def regimes() -> list[str]:
+    """Names of the market regimes, sorted."""
+    return sorted(path.stem for path in REGIME_DIR.glob("*.yaml"))
+
+
+def read_regime(name: Any) -> dict[str, Any]:
+    """Read what a regime says of the market: a mapping of keys of `MarketConfig`.
+
+    Raises:
+        ValueError: If there is no such regime, or its file is not such a mapping.
+    """
+    if name not in regimes():
+        raise ValueError(f"must be one of {', '.join(regimes())}, got {name!r}")
+    path = REGIME_DIR / f"{name}.yaml"
+    try:
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a regime is a mapping of keys, got {type(content).__name__}")
+    for key in content:
+        if key not in MarketConfig.model_fields or key == "regime":
+            allowed = sorted(set(MarketConfig.model_fields) - {"regime"})
+            raise ValueError(f"{path}: unknown key {key!r}; allowed: {', '.join(allowed)}")
+    return content
 
 
 class OrderConfig(Model):

@@ -20,6 +20,7 @@ from abides_markets.tape import MarketTape
 from abides_markets.tape import Quote
 from abides_markets.tape import Trade
 from agents import STRATEGIES
+from agents import check_parameters
 from agents import strategy_class
 from agents.execution_agent import ExecutionAgent
 from agents.execution_agent import ParentOrder
@@ -72,12 +73,14 @@ def check_strategies(experiment: Experiment, names: Sequence[str], policy: str |
         ConfigError: If a strategy is unknown, its parameters are wrong, or it needs a policy and there is none.
     """
     for name in names:
-        if strategy_config(experiment, name).kind == "dqn":
+        config = strategy_config(experiment, name)
+        if config.kind == "dqn":
             if policy is None:
                 raise ConfigError(f"strategy {name!r} trades with a policy: give --policy PATH (a policy.npz)")
             if not Path(policy).is_file():
                 raise ConfigError(f"no policy at {str(policy)!r}: give the policy.npz that training exported")
         try:
+            check_parameters(config.kind, config.params)
             make_agent(experiment, name, seed=0, side="buy", agent_id=0, policy=policy)
         except (TypeError, ValueError) as error:
             if isinstance(error, ConfigError):

@@ -74,7 +74,9 @@ def test_make_help_lists_every_target() -> None:
     assert make().stdout == make("help").stdout
 
 
-@pytest.mark.parametrize("target", ["experiment", "train", "compare", "sweep", "notebooks", "test", "bench", "type"])
+@pytest.mark.parametrize(
+    "target", ["experiment", "train", "compare", "calibrate", "sweep", "notebooks", "test", "bench", "type"]
+)
 def test_make_passes_arguments_on(target: str) -> None:
     assert "--of-the-command" in make("--dry-run", target, "ARGS=--of-the-command").stdout
 

@@ -338,6 +338,7 @@ ORACLE_WORDS = 14
     Q_VALUE,
     Q_MEAN,
     Q_KAPPA,
+    Q_DRIFT,
     Q_VOLATILITY,
     Q_SHOCK_RATE,
     Q_SHOCK_MEAN,
@@ -346,6 +347,6 @@ ORACLE_WORDS = 14
     Q_SHOCK_VALUE,
     Q_CLOSE,
     Q_STREAM,
-) = range(12)
+) = range(13)
 NEVER = 2**62
 """Time of a shock that does not come, ns."""

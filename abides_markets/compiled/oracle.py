@@ -24,6 +24,7 @@ def _evaluate(b, f, u, q, time, added):
     else:
         center = f[q + Q_MEAN] + (value - f[q + Q_MEAN]) * math.exp(-kappa * elapsed)
         variance = f[q + Q_VOLATILITY] / (2 * kappa) * (1 - math.exp(-2 * kappa * elapsed))
+    center += f[q + Q_DRIFT] * elapsed
     drawn = center + math.sqrt(variance) * gauss(b, f, u, b[q + Q_STREAM]) + added
     b[q + Q_TIME] = time
     b[q + Q_VALUE] = np.int64(np.rint(max(0.0, drawn)))

@@ -340,6 +340,7 @@ def _write_oracle(b: Buffer, oracle: SparseMeanRevertingOracle, symbol: str, str
     b[q + at.Q_TIME], b[q + at.Q_VALUE] = oracle.r[symbol]
     f[q + at.Q_MEAN] = parameters["r_bar"]
     f[q + at.Q_KAPPA] = parameters["kappa"]
+    f[q + at.Q_DRIFT] = parameters["drift"]
     f[q + at.Q_VOLATILITY] = parameters["fund_vol"] ** 2  # squared here: compiled code rounds a power differently
     f[q + at.Q_SHOCK_RATE] = parameters["megashock_lambda_a"]
     f[q + at.Q_SHOCK_MEAN] = parameters["megashock_mean"]

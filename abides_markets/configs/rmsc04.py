@@ -50,6 +50,7 @@ def build_config(
     num_momentum_agents: int = 12,
     latency_seed: int | None = None,
     switches: Switches = REFERENCE,
+    fund_drift: float = 0,
 ) -> dict[str, Any]:
     """Build the market.
 
@@ -90,6 +91,7 @@ def build_config(
         num_momentum_agents: Momentum traders.
         latency_seed: Seed of the agents' positions, by default drawn like everything else.
         switches: Repairs of the reference market.
+        fund_drift: Drift of the fundamental, cents per ns.
 
     Returns:
         What `abides.run` takes; also `seed`, `latency_seed` and the configuration's own stream `random_state`.
@@ -108,6 +110,7 @@ def build_config(
         kappa=kappa_oracle,
         sigma_s=sigma_s,
         fund_vol=fund_vol,
+        drift=fund_drift,
         megashock_lambda_a=megashock_lambda_a,
         megashock_mean=megashock_mean,
         megashock_var=megashock_var,

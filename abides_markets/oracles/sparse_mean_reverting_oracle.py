@@ -30,7 +30,7 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
         mkt_close: Close, ns since the epoch; later questions are answered with the value just before it.
         symbols: For each symbol `r_bar` (mean, cents), `kappa` (mean reversion, per ns), `fund_vol` (volatility, cents
             per √ns), `megashock_lambda_a` (rate, per ns), `megashock_mean` (cents), `megashock_var` (cents²) and, if
-            wanted, `random_state` (stream of the values).
+            wanted, `drift` (cents per ns) and `random_state` (stream of the values).
         random_state: Stream of the times of shocks, and of the seeds of symbols without a stream.
         f_log_maxlen: Evaluations kept of each symbol, the newest; by default all.
         whole_cents: Whether the value is rounded at every evaluation, as in the reference market, whose tape depends on
@@ -62,6 +62,7 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
         self.f_log = {}
         self.megashocks: dict[str, list[dict[str, Any]]] = {}
         for symbol, parameters in self.symbols.items():
+            parameters.setdefault("drift", 0.0)
             self.r[symbol] = (mkt_open, parameters["r_bar"])
             first = {"FundamentalTime": mkt_open, "FundamentalValue": parameters["r_bar"]}
             self.f_log[symbol] = [first] if f_log_maxlen is None else deque([first], maxlen=f_log_maxlen)
@@ -85,7 +86,7 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
         """Draw the value at `ts` given the value `pv` at `pt`, add `v_adj`, and note it.
 
         Over d ns the value is normal with mean μ + (pv − μ)·e^(−κd) and variance θ²/(2κ)·(1 − e^(−2κd)), or, without
-        mean reversion, pv and θ²·d.
+        mean reversion, pv and θ²·d. A drift adds its rate times d.
         """
         parameters = self.symbols[symbol]
         mean, reversion, volatility = parameters["r_bar"], parameters["kappa"], parameters["fund_vol"]
@@ -95,6 +96,7 @@ class SparseMeanRevertingOracle(MeanRevertingOracle):
         else:
             center = mean + (pv - mean) * math.exp(-reversion * elapsed)
             variance = volatility**2 / (2 * reversion) * (1 - math.exp(-2 * reversion * elapsed))
+        center += parameters["drift"] * elapsed
         value = parameters["random_state"].normal(loc=center, scale=math.sqrt(variance)) + v_adj
         value = max(0.0, value)
         if self.whole_cents:

@@ -13,13 +13,14 @@ from abides_markets.orders import Side
 from agents import STRATEGIES
 from agents import AggressiveAgent
 from agents import IdleAgent
+from agents import ImmediateAgent
 from agents import PassiveAgent
+from agents import POVAgent
 from agents import RandomAgent
 from agents import TWAPAgent
-from agents import strategy_class
 from agents.execution_agent import Decision
 from agents.execution_agent import ExecutionAgent
-from configs import ConfigError
+from agents.views import Fill
 from tests.agents.worlds import SECOND
 from tests.agents.worlds import parent
 from tests.agents.worlds import view
@@ -120,15 +121,37 @@ def test_a_sell_decides_as_a_buy(name: str) -> None:
     assert runs[0] == runs[1]
 
 
-def test_strategies_of_ones_own_are_found_by_module_and_class() -> None:
-    assert strategy_class("agents.strategies:TWAPAgent") is TWAPAgent
-    assert strategy_class("twap") is TWAPAgent
-    for kind, message in (
-        ("twpa", "unknown strategy 'twpa'; allowed: aggressive, dqn, idle, passive, random, twap, or module:Class"),
-        ("agents.nothing:TWAPAgent", "cannot be imported"),
-        ("agents.strategies:Twap", "cannot be imported"),
-        ("agents.views:View", "not a subclass"),
-    ):
-        with pytest.raises(ConfigError, match=message) as error:
-            strategy_class(kind)
-        assert "\n" not in str(error.value)
+@pytest.mark.parametrize("filled", [0, 300, 999])
+def test_immediate_sends_all_that_is_left(filled: int) -> None:
+    assert agent(ImmediateAgent).decide(view(filled=filled)) == Decision(market=1_000 - filled)
+
+
+@given(
+    rate=st.floats(0.01, 0.9),
+    others=st.lists(st.integers(0, 2_000), min_size=1, max_size=60),
+    side=st.sampled_from((-1, 1)),
+)
+def test_pov_is_its_rate_of_all_volume_until_it_is_done(rate: float, others: list[int], side: int) -> None:
+    """Every order is filled before the next decision, and is part of the volume that the next view shows."""
+    parent_shares = 5_000
+    strategy, filled, sent = agent(POVAgent, rate=rate), 0, 0
+    seen = view(side=side, parent=parent_shares, filled=0, decision=0, volume=12_345)  # of before the order
+    assert strategy.decide(seen).market == 0
+    for decision, volume in enumerate(others, 1):
+        filled += sent
+        fills = (Fill(1, 100_000, sent),) if sent else ()
+        seen = view(
+            side=side, parent=parent_shares, filled=filled, decision=decision, volume=volume + sent, fills=fills
+        )
+        sent = strategy.decide(seen).market
+        expected = min(parent_shares, rate / (1 - rate) * sum(others[:decision]))
+        assert filled + sent == pytest.approx(expected, abs=0.51)
+        total = filled + sent + sum(others[:decision])
+        assert filled + sent <= rate * total + 1
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), "0.2", True, None])
+def test_a_rate_lies_between_0_and_1(rate: Any) -> None:
+    with pytest.raises(ValueError, match="rate must be a number greater than 0 and less than 1, got ") as error:
+        agent(POVAgent, rate=rate)
+    assert repr(rate) in str(error.value)

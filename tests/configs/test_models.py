@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from abides_markets.configs.rmsc04 import build_config
 from agents.actions import make_actions
 from agents.features import FEATURES
 from configs import CONFIG_DIR
@@ -186,7 +187,8 @@ def test_a_wrong_value_is_named_with_what_is_allowed(content: dict[str, Any], pa
 
 
 def test_no_file_or_no_experiment_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no configuration '.*qick\.yaml': give a YAML file or one of paper, quick"):
+    known = "benchmarks, paper, quick"
+    with pytest.raises(ConfigError, match=rf"no configuration '.*qick\.yaml': give a YAML file or one of {known}"):
         load_experiment("qick")
     for text, message in (("- a\n- b\n", "got list"), ("a: [", "not YAML"), ("", "got NoneType")):
         path = tmp_path / "odd.yaml"
@@ -226,6 +228,60 @@ def test_a_wrong_override_is_an_error_of_one_line(overrides: dict[str, Any], mes
     assert "\n" not in str(caught.value)
 
 
+# Regimes
+
+
+@pytest.mark.parametrize("name", models.regimes())
+def test_every_regime_is_a_market_of_its_own_that_composes_with_any_experiment(name: str) -> None:
+    base = load_experiment("paper")
+    of = load_experiment("paper", {"market.regime": name, "training.steps": 7})
+    assert of.market.params != base.market.params
+    assert of.market.model_dump(exclude={"params", "regime"}) == base.market.model_dump(exclude={"params", "regime"})
+    assert (of.order, of.actions, of.training.steps) == (base.order, base.actions, 7)
+    again = experiment_from(json.loads(json.dumps(of.model_dump(mode="json"))))
+    assert again == of
+
+
+def test_the_regimes_are_the_ones_the_issue_names() -> None:
+    params = {name: load_experiment("quick", {"market.regime": name}).market.params for name in models.regimes()}
+    for kind, count in (("noise", 10), ("noise", 1000), ("noise", 2000), ("momentum", 6), ("momentum", 24)):
+        assert params[f"{kind}_{count}"] == {f"num_{kind}_agents": count}
+    usual = inspect.signature(build_config).parameters["fund_vol"].default
+    assert (params["calm"], params["volatile"]) == ({"fund_vol": usual / 2}, {"fund_vol": usual * 2})
+    assert params["thin"].keys() == params["deep"].keys()
+    assert params["drift_up"]["fund_drift"] == -params["drift_down"]["fund_drift"] > 0
+    assert params["shock"]["megashock_lambda_a"] > 0
+
+
+def test_what_is_given_beside_a_regime_wins() -> None:
+    market = {
+        "regime": "thin",
+        "latency_seed": 5,
+        "params": {"mm_pov": 0.1, "num_noise_agents": 7},
+    }
+    of = experiment_from({"name": "mine", "market": market}).market
+    assert of.params == {"num_value_agents": 51, "mm_pov": 0.1, "num_noise_agents": 7}
+    assert (of.regime, of.latency_seed) == ("thin", 5)
+
+
+def test_a_wrong_regime_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    message = error_of({"market": {"regime": "tihn"}})
+    assert message == f"market: must be one of {', '.join(models.regimes())}, got 'tihn'"
+    assert "got 3" in error_of({"market": {"regime": 3}})
+    monkeypatch.setattr(models, "REGIME_DIR", tmp_path)
+    for text, parts in (
+        ("parms: {}", ["unknown key 'parms'", "allowed: background, end_time"]),
+        ("regime: odd", ["unknown key 'regime'"]),
+        ("- 1", ["mapping of keys, got list"]),
+        ("a: [", ["not YAML"]),
+        ("params: {mm_pow: 1}", ["unknown parameter 'mm_pow'", "mm_pov"]),
+        ("switches: {makers: true}", ["makers"]),
+    ):
+        (tmp_path / "odd.yaml").write_text(text, encoding="utf-8")
+        message = error_of({"market": {"regime": "odd"}})
+        assert all(part in message for part in parts), message
+
+
 # Identity
 
 
@@ -235,6 +291,7 @@ CHANGES: list[dict[str, Any]] = [
     {"market": {"latency_seed": 1}},
     {"market": {"switches": {"report_unfilled": False}}},
     {"market": {"params": {"num_noise_agents": 999}}},
+    {"market": {"regime": "deep"}},
     {"order": {"quantity": 19_999}},
     {"order": {"side": "buy"}},
     {"order": {"end_rule": "leave"}},

@@ -39,6 +39,8 @@ PARAMETERS: list[dict[str, Any]] = [
     *[{**SMALL, "switches": Switches(**{name: True})} for name in ("makers_requote", "every_change_updates_timestamp")],
     {**SMALL, "switches": Switches.all_on(), "num_value_agents": 2, "num_noise_agents": 20},
     {**SMALL, **SHOCKS, "kappa_oracle": 0, "kappa": 0},
+    {**SMALL, **SHOCKS, "fund_drift": -7.7e-11},
+    {**SMALL, "kappa_oracle": 0, "fund_drift": 3.3333e-11},
     {**SMALL, **SHOCKS, "kappa_oracle": 1e-12, "kappa": 1e-12, "fund_vol": 0},
     {**SMALL, "megashock_lambda_a": 0, "megashock_var": 0, "fund_vol": 1e-3},
     {**SMALL, "lambda_a": 1e-9, "end_time": "09:34:00", "r_bar": 50},

@@ -27,6 +27,9 @@ from agents.execution_agent import ParentOrder
 from agents.views import VIEW
 from agents.views import View
 from agents.views import words_of
+from configs import load_experiment
+from configs.models import regimes
+from envs.native_markets import NativeMarkets
 
 SECOND = 10**9
 START = 9 * 3600 * SECOND + 30 * 60 * SECOND
@@ -183,6 +186,15 @@ def test_a_market_of_another_seed_is_made_as_it_is_built(seed: int, parameters: 
     template = stack._make_template()
     assert stack._is_reseedable
     assert stack._reseeds_to(template, seed)
+
+
+@pytest.mark.parametrize("name", regimes())
+def test_the_market_of_every_regime_is_native_and_made_without_python(name: str) -> None:
+    of = load_experiment("quick", {"market.regime": name})
+    market = NativeMarkets(of, 1)
+    market.start(0, 1_000_003, "sell")
+    assert market.stack._is_reseedable
+    assert market.rows["left"].tolist() == [of.order.quantity]
 
 
 def test_a_market_whose_seed_decides_more_is_built_anew(monkeypatch: pytest.MonkeyPatch) -> None:

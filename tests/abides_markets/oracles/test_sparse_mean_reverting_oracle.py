@@ -56,6 +56,19 @@ def test_the_path_is_that_of_the_process() -> None:
     assert np.std(ends) == pytest.approx(sd, rel=0.08)
 
 
+@pytest.mark.parametrize("kappa", [0.0, 1.67e-16])
+def test_a_drift_adds_its_rate_times_the_time(kappa: float) -> None:
+    """Watched every minute or once, with the same draws otherwise; without one nothing changes."""
+    still, rising = (oracle(3, kappa=kappa, fund_vol=0, drift=drift) for drift in (0.0, 2 / MINUTE))
+    assert set(path(still)) == {100_000}
+    assert path(rising) == pytest.approx([100_000 + 2 * k for k in range(390)], abs=1)
+    at_once = oracle(3, kappa=kappa, fund_vol=0, drift=2 / MINUTE)
+    assert at_once.advance_fundamental_value_series(OPEN + 60 * MINUTE, "X") == pytest.approx(100_120, abs=1)
+    assert path(oracle(4, kappa=kappa)) == path(oracle(4, kappa=kappa, drift=0.0))
+    difference = np.array(path(oracle(4, kappa=kappa, drift=-2 / MINUTE))) - path(oracle(4, kappa=kappa))
+    assert difference == pytest.approx(-2.0 * np.arange(390), abs=2)
+
+
 def test_same_seed_same_path_whoever_watches() -> None:
     assert path(oracle(1)) == path(oracle(1)) != path(oracle(2))
     first, second = oracle(1), oracle(1)
