@@ -106,6 +106,7 @@ def test_every_parameter_arrives() -> None:
         "megashock_lambda_a": 1e-17,
         "megashock_mean": 10,
         "megashock_var": 20,
+        "drift": 0,
     }
     value = of_type(config, "ValueAgent")
     assert (value.r_bar, value.sigma_n, value.kappa, value.lambda_a) == (60_000, 6_000, 1e-14, 1e-11)
