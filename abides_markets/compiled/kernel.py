@@ -85,6 +85,8 @@ from abides_markets.orders import Side
 
 SIDES = (Side.BID, Side.ASK)
 DEEPEST = 2**63 - 1
+ROOM = loop.SPARE - 4
+"""Messages for which the loop has left room when it hands an event to an agent in Python."""
 LARGEST = 2**31
 """Shares of an order and its limit price, cents: values beyond would overflow what is added up from them."""
 NAMES = {
@@ -133,6 +135,7 @@ class CompiledKernel:
         self._orders: dict[int, Order] = {}
         self._records: dict[int, int] = {}
         self._standing: set[tuple[int, int]] = set()
+        self._room = 0
         self._is_calling = self._has_ended = self._is_fork = False
         for agent in self.agents:
             agent.kernel = self
@@ -152,18 +155,18 @@ class CompiledKernel:
             MarketOrderMsg: self._send_order,
             MessageBatch: self._send_batch,
         }
-        self._build: dict[int, Callable[[list[int], int], Message]] = {
-            at.HOURS: lambda d, e: MarketHoursMsg(int(self.buffer[at.OPEN]), int(self.buffer[at.CLOSE])),
-            at.CLOSE_PRICE: lambda d, e: MarketClosePriceMsg({self.symbol: d[0]}),
-            at.MARKET_CLOSED: lambda d, e: MarketClosedMsg(),
+        self._build: dict[int, Callable[[list[int]], Message]] = {
+            at.HOURS: lambda d: MarketHoursMsg(int(self.buffer[at.OPEN]), int(self.buffer[at.CLOSE])),
+            at.CLOSE_PRICE: lambda d: MarketClosePriceMsg({self.symbol: d[0]}),
+            at.MARKET_CLOSED: lambda d: MarketClosedMsg(),
             at.SPREAD: self._spread,
-            at.VOLUME: lambda d, e: QueryTransactedVolResponseMsg(self.symbol, bool(d[2]), d[0], d[1]),
-            at.LAST_TRADE_REPLY: lambda d, e: QueryLastTradeResponseMsg(self.symbol, bool(d[1]), d[0]),
-            at.ACCEPTED: lambda d, e: OrderAcceptedMsg(self._order(d)),  # type: ignore[arg-type]
-            at.EXECUTED: lambda d, e: OrderExecutedMsg(self._order(d, fill_price=d[4])),
-            at.CANCELLED: lambda d, e: OrderCancelledMsg(self._order(d)),
-            at.IMBALANCE_START: lambda d, e: self._imbalance(d, e, MarketDataEventMsg.Stage.START),
-            at.IMBALANCE_FINISH: lambda d, e: self._imbalance(d, e, MarketDataEventMsg.Stage.FINISH),
+            at.VOLUME: lambda d: QueryTransactedVolResponseMsg(self.symbol, bool(d[2]), d[0], d[1]),
+            at.LAST_TRADE_REPLY: lambda d: QueryLastTradeResponseMsg(self.symbol, bool(d[1]), d[0]),
+            at.ACCEPTED: lambda d: OrderAcceptedMsg(self._order(d)),  # type: ignore[arg-type]
+            at.EXECUTED: lambda d: OrderExecutedMsg(self._order(d, fill_price=d[4])),
+            at.CANCELLED: lambda d: OrderCancelledMsg(self._order(d)),
+            at.IMBALANCE_START: lambda d: self._imbalance(d, MarketDataEventMsg.Stage.START),
+            at.IMBALANCE_FINISH: lambda d: self._imbalance(d, MarketDataEventMsg.Stage.FINISH),
         }
 
     # Clock
@@ -246,18 +249,17 @@ class CompiledKernel:
     def _deliver(self) -> tuple[int, Any]:
         """Hand the waiting event to its agent in Python."""
         b = self.buffer
-        e, sender, recipient, number = b[at.OUT_EVENT : at.OUT_ID + 1].tolist()
-        kind = int(b[e])
+        sender, recipient, number, kind, *data = b[at.OUT_SENDER : at.OUT_DATA + at.EVENT_WORDS - at.DATA].tolist()
         agent = self.agents[recipient]
         now = int(b[at.NOW])
+        self._room = ROOM
         if kind == at.WAKEUP:
-            outside.take_out(b)
             result = self._call(agent.wakeup, now)
         else:
-            message = self._build[kind](b[e + at.DATA : e + at.EVENT_WORDS].tolist(), e)
+            message = self._build[kind](data)
             message.message_id = number
-            outside.take_out(b)
             result = self._call(agent.receive_message, now, sender, message)
+        self._room = 0
         outside.settle(self.buffer, kind == at.WAKEUP)
         return recipient, result
 
@@ -406,7 +408,7 @@ class CompiledKernel:
             raise _unsupported(f"a {message.type()} about {symbol!r}")
         if int(delay) != delay:
             raise _unsupported(f"a delay of {delay!r} ns")
-        self._make_room(1)
+        self._make_room_for_one()
         handler(sender_id, message, int(delay))
 
     def set_wakeup(self, sender_id: int, requested_time: NanosecondTime | None = None) -> None:
@@ -423,7 +425,7 @@ class CompiledKernel:
             )
         if int(time) != time:
             raise _unsupported(f"a wake-up at {time!r} ns")
-        self._make_room(1)
+        self._make_room_for_one()
         outside.queue_wake(self.buffer, sender_id, int(time), MESSAGE_IDS.next())
 
     def get_agent_compute_delay(self, sender_id: int) -> int:
@@ -494,6 +496,12 @@ class CompiledKernel:
     def _row(self, agent_id: int) -> int:
         return int(self.buffer[at.AGENTS]) + agent_id * at.AGENT_WORDS
 
+    def _make_room_for_one(self) -> None:
+        """Enlarge the tables if one message more might not fit; where the loop has left room, nothing is looked up."""
+        self._room -= 1
+        if self._room < 0:
+            self._make_room(1)
+
     def _make_room(self, orders: int) -> None:
         """Enlarge the tables if so many orders might not fit, and the first wake-ups of all agents."""
         b = self.buffer
@@ -531,6 +539,7 @@ class CompiledKernel:
         rows = [self._encode(sender_id, part, index) for index, part in enumerate(message.messages)]
         parts = np.array(rows, dtype=np.int64).reshape(-1, 6)
         self._make_room(len(parts))
+        self._room = 0
         outside.queue_batch(self.buffer, sender_id, message.message_id, delay, parts)
         for kind, order_id, _, _, _, record in parts.tolist():
             if kind != at.CANCEL:
@@ -578,13 +587,13 @@ class CompiledKernel:
         order.fill_price = fill_price
         return order
 
-    def _spread(self, data: list[int], e: int) -> QuerySpreadResponseMsg:
+    def _spread(self, data: list[int]) -> QuerySpreadResponseMsg:
         _, last_trade, bids, _, closed, depth = data
-        levels = [(price, shares) for price, shares in outside.read_snapshot(self.buffer).tolist()]
+        levels = [(price, shares) for price, shares in outside.take_levels(self.buffer).tolist()]
         return QuerySpreadResponseMsg(self.symbol, bool(closed), depth, levels[:bids], levels[bids:], last_trade)
 
-    def _imbalance(self, data: list[int], e: int, stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:
-        imbalance = float(floats(self.buffer)[e + at.DATA + 1])
+    def _imbalance(self, data: list[int], stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:
+        imbalance = float(floats(self.buffer)[at.OUT_DATA + 1])
         side = SIDES[data[2]] if data[2] >= 0 else None
         return BookImbalanceDataMsg(self.symbol, data[0], data[3], stage, imbalance, side)
 

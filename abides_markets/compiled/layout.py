@@ -71,12 +71,6 @@ FIXED_END = 51
 REPORT_UNFILLED = 52
 MARKET_ORDERS_UPDATE = 53
 
-# Header: the event that waits for an agent in Python
-OUT_EVENT = 54
-OUT_SENDER = 55
-OUT_RECIPIENT = 56
-OUT_ID = 57
-
 # Header: two more growing tables
 QUOTES = 58
 QUOTE_COUNT = 59
@@ -111,6 +105,10 @@ WAITING = 81
 WAITING_FREE = 82
 WAITING_FREE_COUNT = 83
 WAITING_ROWS = 84
+
+# Header: the event that waits for an agent in Python, and what it says
+OUT_EVENT, OUT_SENDER, OUT_RECIPIENT, OUT_ID, OUT_KIND = range(85, 90)
+OUT_DATA = 90
 HEADER = 96
 
 # Rows of the event queue, a binary heap ordered by the first three

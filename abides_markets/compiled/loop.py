@@ -87,9 +87,14 @@ def run(b):
             b[OUT_SENDER] = parties >> PARTY_BITS
             b[OUT_RECIPIENT] = recipient
             b[OUT_ID] = number
+            b[OUT_KIND] = kind
+            for word in range(EVENT_WORDS - DATA):
+                b[OUT_DATA + word] = b[e + DATA + word]
             if kind != WAKEUP:
                 b[a + A_FREE] = time + b[a + A_DELAY]
                 account(b, recipient, e)
+            if kind != SPREAD:  # whose levels are yet to be read
+                free_event(b, e)
             return PYTHON_NEXT
         if kind == WAKEUP:
             if recipient != 0:

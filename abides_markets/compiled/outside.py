@@ -80,8 +80,8 @@ def queue_batch(b, agent, number, delay, parts):
 
 
 @compiled
-def read_snapshot(b):
-    """Return price and shares of the levels that the event that waits for Python brings, row by row."""
+def take_levels(b):
+    """Return price and shares of the levels that the event for Python brings, row by row, and give it and them back."""
     e = b[OUT_EVENT]
     levels = np.empty((b[e + DATA + 2] + b[e + DATA + 3], 2), dtype=np.int64)
     slot = b[e + DATA]
@@ -89,24 +89,13 @@ def read_snapshot(b):
         row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
         levels[i, 0] = b[row + D_PRICE]
         levels[i, 1] = b[row + D_TOTAL]
-        slot = b[row + D_AFTER]
-    return levels
-
-
-@compiled
-def take_out(b):
-    """Give back the event that waits for Python, once it has been read."""
-    e = b[OUT_EVENT]
-    if b[e + KIND] == SPREAD:
-        slot = b[e + DATA]
-        while slot >= 0:
-            row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
-            after = b[row + D_AFTER]
-            b[row + D_AFTER] = b[SNAPSHOT_FREE]
-            b[SNAPSHOT_FREE] = slot
-            b[SNAPSHOT_FREE_COUNT] += 1
-            slot = after
+        after = b[row + D_AFTER]
+        b[row + D_AFTER] = b[SNAPSHOT_FREE]
+        b[SNAPSHOT_FREE] = slot
+        b[SNAPSHOT_FREE_COUNT] += 1
+        slot = after
     free_event(b, e)
+    return levels
 
 
 @compiled
