@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import gc
 import json
 import math
 import sys
@@ -213,7 +214,7 @@ class CompiledKernel:
 
     def runner(self, agent_actions: tuple[Any, Any] | None = None) -> dict[str, Any]:
         """Dispatch events until the end of the simulation or until a gym agent asks for a decision; see `Kernel`."""
-        with _own_ids():
+        with _own_ids(), _rare_full_collections():
             if agent_actions is not None:
                 agent, actions = agent_actions
                 self._call(agent.apply_actions, actions)
@@ -647,6 +648,20 @@ def _own_ids() -> Iterator[None]:
         yield
     finally:
         MESSAGE_IDS.value, ORDER_IDS.value = outside_ids
+
+
+@contextmanager
+def _rare_full_collections() -> Iterator[None]:
+    """Have Python look for unreachable cycles among all its objects a hundred times less often than it would.
+
+    Numba alone brings so many objects that one such look takes as long as a whole run; what agents keep brings it on.
+    """
+    young, middle, old = gc.get_threshold()
+    gc.set_threshold(young, middle, 100 * old)
+    try:
+        yield
+    finally:
+        gc.set_threshold(young, middle, old)
 
 
 def _depth(message: QuerySpreadMsg) -> int:

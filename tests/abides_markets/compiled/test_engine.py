@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from abides_core.engines import UnsupportedError
 from abides_core.latency_model import LatencyModel
 from abides_core.utils import parse_logs_df
 from abides_markets.agents import ExchangeAgent
+from abides_markets.agents import TradingAgent
 from abides_markets.compiled.results import NotKeptError
 from abides_markets.configs import rmsc03
 from abides_markets.configs import rmsc04
@@ -21,6 +24,7 @@ from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
 from abides_markets.switches import Switches
 from abides_markets.tape import MarketTape
+from abides_markets.utils import config_append_agents
 from tests.abides_markets.compiled.worlds import build
 from tests.abides_markets.compiled.worlds import each
 from tests.abides_markets.tapes import tape_of
@@ -220,3 +224,22 @@ def test_the_book_offers_what_the_reference_book_offers() -> None:
     assert replayed.buy_transactions == expected.buy_transactions
     with pytest.raises(AttributeError):
         replayed.no_such_thing  # noqa: B018
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_leaves_the_collector_as_it_was(fails: bool) -> None:
+    class Looking(TradingAgent):
+        def wakeup(self, current_time: int) -> None:
+            super().wakeup(current_time)
+            seen.append(gc.get_threshold())
+            if fails:
+                raise RuntimeError("as it may")
+
+    seen: list[tuple[int, int, int]] = []
+    before = gc.get_threshold()
+    config = build(0, end_time="09:30:00")
+    config_append_agents(config, [Looking(len(config["agents"]))])
+    with pytest.raises(RuntimeError, match="as it may") if fails else nullcontext():
+        abides.run(config, engine="compiled")
+    assert gc.get_threshold() == before
+    assert set(seen) == {(*before[:2], 100 * before[2])}
