@@ -132,7 +132,7 @@ def read_regime(name: Any) -> dict[str, Any]:
         ValueError: If there is no such regime, or its file is not such a mapping.
     """
     if name not in regimes():
-        raise ValueError(f"must be one of {', '.join(regimes())}, got {name!r}")
+        raise ValueError(f"regime must be one of {', '.join(regimes())}, got {name!r}")
     path = REGIME_DIR / f"{name}.yaml"
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"))

@@ -266,7 +266,7 @@ def test_what_is_given_beside_a_regime_wins() -> None:
 
 def test_a_wrong_regime_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     message = error_of({"market": {"regime": "tihn"}})
-    assert message == f"market: must be one of {', '.join(models.regimes())}, got 'tihn'"
+    assert message == f"market: regime must be one of {', '.join(models.regimes())}, got 'tihn'"
     assert "got 3" in error_of({"market": {"regime": 3}})
     monkeypatch.setattr(models, "REGIME_DIR", tmp_path)
     for text, parts in (
