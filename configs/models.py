@@ -273,12 +273,33 @@ class RewardConfig(Model):
         depth: The kind of `d_t`: `ticks_walked`, `shares_beyond_touch` or `shares`.
         beta: Penalty β per share left, in `price_unit`; the default lies above the worst completion cost.
         price_unit: `cents` or `dollars`.
+        benchmark: `arrival` (the price of equation 4), or `twap`: what an even schedule at the mid of the same market gains
+            is taken off, which leaves the order of policies as it is but for what they do to the mid, and takes away
+            most of the noise (docs/learning.md).
     """
 
     alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     depth: Literal["ticks_walked", "shares_beyond_touch", "shares"] = "shares_beyond_touch"
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 200.0
     price_unit: Literal["cents", "dollars"] = "cents"
+    benchmark: Literal["arrival", "twap"] = "arrival"
+
+
+class SearchConfig(Model):
+    """What only a policy search asks for (`experiments/policy_search.py`).
+
+    Attributes:
+        iterations: Steps of the weights; one more comes first, which measures the features.
+        markets: Markets in an iteration; each runs four episodes.
+        spread: Standard deviation σ by which weights are changed, in multiples of the even rate for one standard
+            deviation of a feature.
+        step: Largest step of a weight in the first iteration, likewise; it shrinks evenly to nothing.
+    """
+
+    iterations: PositiveInt = 16
+    markets: PositiveInt = 128
+    spread: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.15
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
 
 
 class TrainingConfig(Model):
@@ -323,6 +344,7 @@ class TrainingConfig(Model):
     target_update: PositiveInt = 500
     grad_clip: Annotated[float, Field(gt=0)] = 10.0
     checkpoint_every: PositiveInt = 5_000
+    search: SearchConfig = SearchConfig()
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> TrainingConfig:

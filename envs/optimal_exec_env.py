@@ -101,7 +101,8 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         fills = self._markets.fills
         implementation_shortfall = self._reward.implementation_shortfall(fills, rows)
         impact_penalty = self._reward.impact_penalty(fills, rows)
-        reward = implementation_shortfall - impact_penalty
+        benchmark_gain = self._reward.benchmark_gain(rows, self._markets.rows)
+        reward = implementation_shortfall - benchmark_gain - impact_penalty
         self._episodes.gains += self._reward.gain(fills, rows)
         terminated = bool(self._markets.finished[0])
         if terminated:

@@ -137,7 +137,8 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
         fills = self._markets.fills
         implementation_shortfall = self._reward.implementation_shortfall(fills, rows)
         impact_penalty = self._reward.impact_penalty(fills, rows)
-        rewards = implementation_shortfall - impact_penalty
+        benchmark_gain = self._reward.benchmark_gain(rows, self._markets.rows)
+        rewards = np.where(active, implementation_shortfall - benchmark_gain - impact_penalty, 0.0)
         self._episodes.gains += self._reward.gain(fills, rows)
         terminated = active & self._markets.finished
         if terminated.any():
