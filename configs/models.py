@@ -281,6 +281,15 @@ class RewardConfig(Model):
     price_unit: Literal["cents", "dollars"] = "cents"
 
 
+def _schedule(value: Any) -> Any:
+    """Turn a number into the schedule that is always that number."""
+    return [[0, value]] if isinstance(value, int | float | str) else value
+
+
+Schedule = Annotated[tuple[tuple[NonNegativeInt, float], ...], BeforeValidator(_schedule)]
+"""`[[step, value], …]`, linear in between, from step 0; or one number."""
+
+
 class TrainingConfig(Model):
     """Training of the DQN.
 
@@ -289,8 +298,8 @@ class TrainingConfig(Model):
         seed: Seed of initial weights, exploration and the order of training markets.
         envs: Environments per runner.
         hidden: Units of the hidden layers.
-        learning_rate: Schedule `[[step, rate], …]`, linear in between; the first step of a schedule is 0.
-        epsilon: Exploration schedule `[[step, probability], …]`, linear in between.
+        learning_rate: A number, or a schedule `[[step, rate], …]`, linear in between; its first step is 0.
+        epsilon: Probability of a random action, likewise.
         gamma: Discount per decision.
         n_step: Steps of the return in the target.
         batch_size: Transitions per update.
@@ -309,8 +318,8 @@ class TrainingConfig(Model):
     seed: NonNegativeInt = 0
     envs: PositiveInt = 8
     hidden: tuple[PositiveInt, ...] = (64, 64)
-    learning_rate: tuple[tuple[NonNegativeInt, float], ...] = ((0, 1e-3),)
-    epsilon: tuple[tuple[NonNegativeInt, float], ...] = ((0, 1.0), (10_000, 0.05))
+    learning_rate: Schedule = ((0, 1e-3),)
+    epsilon: Schedule = ((0, 1.0), (10_000, 0.05))
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.999
     n_step: PositiveInt = 1
     batch_size: PositiveInt = 64
@@ -341,12 +350,49 @@ class TrainingConfig(Model):
         return self
 
 
-class SweepConfig(Model):
-    """A Ray Tune run: lists of values for fields of `training` (by name), and the length of one trial."""
+def _dotted(value: Any, prefix: str = "") -> Any:
+    """Flatten nested mappings to one by dotted name; anything else is left as it is."""
+    if not isinstance(value, dict):
+        return value
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        flat |= _dotted(item, f"{name}.") if isinstance(item, dict) else {name: item}
+    return flat
 
-    parameters: dict[str, list[Any]] = {"learning_rate": [[[0, 1e-3]], [[0, 3e-4]]], "gamma": [0.99, 0.999]}
-    steps: PositiveInt = 2_000
+
+class SweepConfig(Model):
+    """A Ray Tune run: trainings with other values, judged on the same validation markets.
+
+    Attributes:
+        parameters: Values to try, by dotted name of the field (`training.gamma: [0.99, 0.999]`).
+        trials: Number of combinations, drawn from all without repetition; by default all of them.
+        scheduler: `none` trains every trial in full; `asha` stops at each rung all but the better half that came so far
+            (Li et al. 2020); `pbt` lets the worst quarter go on from the best quarter's state with values moved to
+            neighbouring ones (Jaderberg et al. 2017).
+        steps: Environment steps of a trial.
+        rungs: How often a trial is judged and saved, evenly spaced; the last time is its end.
+        episodes: Validation episodes that a trial is judged on.
+        concurrent: Trials at a time, each on one core.
+    """
+
+    parameters: Annotated[dict[str, list[Any]], BeforeValidator(_dotted)] = {
+        "training.learning_rate": [1e-3, 3e-4],
+        "training.gamma": [0.99, 0.999],
+    }
+    trials: PositiveInt | None = None
+    scheduler: Literal["none", "asha", "pbt"] = "none"
+    steps: PositiveInt = 20_000
+    rungs: PositiveInt = 4
+    episodes: Annotated[int, Field(ge=4)] = 40
     concurrent: PositiveInt = 2
+
+    @model_validator(mode="after")
+    def _has_values(self) -> SweepConfig:
+        for name, values in self.parameters.items():
+            if not values:
+                raise ValueError(f"parameters: {name} has no values; give a list of at least one")
+        return self
 
 
 class StrategyConfig(Model):
