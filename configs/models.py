@@ -290,10 +290,32 @@ Schedule = Annotated[tuple[tuple[NonNegativeInt, float], ...], BeforeValidator(_
 """`[[step, value], …]`, linear in between, from step 0; or one number."""
 
 
-class TrainingConfig(Model):
-    """Training of the DQN.
+class PPOConfig(Model):
+    """What only proximal policy optimisation asks for (Schulman et al. 2017).
 
     Attributes:
+        rollout: Environment steps between updates, rounded up to whole rounds of the environments.
+        epochs: Passes over a rollout; each takes it in minibatches of `training.batch_size`.
+        gae_lambda: λ of the generalised advantage estimate (Schulman et al. 2016).
+        clip: Largest change of a probability ratio that is rewarded, ε of the paper.
+        entropy: Weight of the policy's entropy.
+    """
+
+    rollout: PositiveInt = 2_048
+    epochs: PositiveInt = 10
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
+    clip: Annotated[float, Field(gt=0)] = 0.2
+    entropy: Annotated[float, Field(ge=0)] = 0.01
+
+
+class TrainingConfig(Model):
+    """Training of the policy.
+
+    Attributes:
+        algorithm: `dqn` or `ppo`. Both read `steps` to `gamma`, `batch_size`, `grad_clip` and `checkpoint_every`; the
+            others are the DQN's, `ppo` holds PPO's.
+        device: Where the gradient is taken: `cuda`, `cpu`, or `auto`, which is a GPU if there is one. Only on the CPU
+            does the same seed give the same policy, bit for bit.
         steps: Environment steps in all.
         seed: Seed of initial weights, exploration and the order of training markets.
         envs: Environments per runner.
@@ -312,8 +334,11 @@ class TrainingConfig(Model):
         target_update: Environment steps between updates of the target network.
         grad_clip: Largest global norm of the gradient.
         checkpoint_every: Environment steps between checkpoints.
+        ppo: What only PPO asks for.
     """
 
+    algorithm: Literal["dqn", "ppo"] = "dqn"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     steps: PositiveInt = 40_000
     seed: NonNegativeInt = 0
     envs: PositiveInt = 8
@@ -332,6 +357,7 @@ class TrainingConfig(Model):
     target_update: PositiveInt = 500
     grad_clip: Annotated[float, Field(gt=0)] = 10.0
     checkpoint_every: PositiveInt = 5_000
+    ppo: PPOConfig = PPOConfig()
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> TrainingConfig:
@@ -483,6 +509,21 @@ class Experiment(Model):
     def decisions(self) -> int:
         """Number of decision times in the window."""
         return self.order.window // self.decision_interval
+
+    def shortened(self, steps: int) -> Experiment:
+        """The experiment with a training of so many steps.
+
+        The step counts of schedules and of `learning_starts` shrink with it, so that a short training goes through the
+        whole of them.
+        """
+        training = self.training
+        share = steps / training.steps
+        changed: dict[str, Any] = {"steps": steps, "learning_starts": round(training.learning_starts * share)}
+        for name in ("learning_rate", "epsilon"):
+            # Points that fall on one step become the last of them: a schedule's steps increase.
+            points = {round(step * share): value for step, value in getattr(training, name)}
+            changed[name] = tuple(points.items())
+        return self.model_copy(update={"training": training.model_copy(update=changed)})
 
     def digest(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the resolved configuration."""

@@ -22,6 +22,8 @@ from envs import OptimalExecEnv
 
 SECONDS_AN_UPDATE = 1.2e-3
 """A gradient update of a small network on one core, measured in 2026."""
+SECONDS_A_PPO_UPDATE = 4e-3
+"""RLlib's update of PPO on a minibatch, likewise."""
 SECONDS_AN_ACTION = 2e-5
 """A greedy action of a small network, likewise."""
 
@@ -106,7 +108,12 @@ def run_rule(
 
 def seconds_to_train(experiment: Experiment, market: MarketKind, steps: int) -> float:
     """Estimate how long so many environment steps of training take on one idle core, from an episode run now."""
-    return steps * (_seconds_a_step(experiment, market)[0] + experiment.training.updates_per_step * SECONDS_AN_UPDATE)
+    training = experiment.training
+    if training.algorithm == "ppo":
+        updates = training.ppo.epochs / training.batch_size * SECONDS_A_PPO_UPDATE
+    else:
+        updates = training.updates_per_step * SECONDS_AN_UPDATE
+    return steps * (_seconds_a_step(experiment, market)[0] + updates)
 
 
 def seconds_to_judge(experiment: Experiment, market: MarketKind, episodes: int) -> float:

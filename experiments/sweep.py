@@ -74,6 +74,8 @@ class Args:
     """Values that replace the configuration's, as sweep.steps=1000."""
     market: MarketKind = "abides"
     """The agent-based market, or the fast statistical stand-in (for tests and teaching)."""
+    address: str | None = None
+    """Ray cluster to run on, host:port or auto; its nodes must see the results folder. By default this machine."""
 
 
 def main(args: Args) -> None:
@@ -82,8 +84,9 @@ def main(args: Args) -> None:
     space = Space(experiment, args.market)
     choices = choose(space)
     check_environment(experiment, args.market)
-    with RunFolder.open(args.out, "sweep", experiment, run_id=args.run_id, arguments={"market": args.market}) as run:
-        rows = sweep(space, choices, run)
+    out = args.out.resolve()  # trials write there from processes of their own
+    with RunFolder.open(out, "sweep", experiment, run_id=args.run_id, arguments={"market": args.market}) as run:
+        rows = sweep(space, choices, run, args.address)
         run.finish(best=rows[0]["trial"])
     show(rows, experiment.sweep.rungs)
     print(f"sweep: {run.path}", flush=True)
@@ -119,13 +122,16 @@ def choose(space: Space) -> list[dict[str, int]]:
     return [choices[place] for place in sorted(drawn)]
 
 
-def sweep(space: Space, choices: list[dict[str, int]], run: RunFolder) -> list[dict[str, Any]]:
+def sweep(
+    space: Space, choices: list[dict[str, int]], run: RunFolder, address: str | None = None
+) -> list[dict[str, Any]]:
     """Run the trials that are not over, several at a time, and write `sweep.json`, `sweep.csv` and `sweep.svg`.
 
     Args:
         space: What is tried.
         choices: From `choose`.
         run: The run folder.
+        address: Ray cluster to run on; by default this machine.
 
     Returns:
         One row a trial, the best first; see `experiments.trial.rank`.
@@ -151,7 +157,7 @@ def sweep(space: Space, choices: list[dict[str, int]], run: RunFolder) -> list[d
     most = "at most " if settings.scheduler == "asha" else ""
     duration = format_duration(total / min(settings.concurrent, max(1, left)))
     print(f"  {settings.concurrent} at a time: {most}about {duration} on idle cores", flush=True)
-    _run_trials(space, choices, run, {name: row["steps"] for name, row in before.items()})
+    _run_trials(space, choices, run, {name: row["steps"] for name, row in before.items()}, address)
     rows = rank(read_results(run))
     write_json(run.file("sweep.json"), {"scheduler": settings.scheduler, "trials": rows, "best": rows[0]})
     write_bytes(run.file("sweep.csv"), _csv(rows).encode())
@@ -174,24 +180,34 @@ def read_results(run: RunFolder) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
-def _run_trials(space: Space, choices: list[dict[str, int]], run: RunFolder, done: dict[str, int]) -> None:
+def _run_trials(
+    space: Space, choices: list[dict[str, int]], run: RunFolder, done: dict[str, int], address: str | None
+) -> None:
     # Imported late: Ray takes seconds, and a wrong option should be told at once.
     from ray import tune
 
-    from experiments.ray_session import local_ray
+    from experiments.cluster import RETRIES
+    from experiments.cluster import gpus_for
+    from experiments.ray_session import ray_at
+    from experiments.rllib_algorithm import device_of
     from experiments.tune_progress import ProgressCallback
 
     settings = space.experiment.sweep
-    folder = run.file(TRIALS).resolve()
+    folder = run.file(TRIALS)
     total = settings.steps * len(choices)
-    with local_ray(cpus=settings.concurrent), Progress("sweep", total, start=sum(done.values())) as progress:
+    here = int(address is None and device_of(space.experiment) == "cuda")
+    with ray_at(address, settings.concurrent, here), Progress("sweep", total, start=sum(done.values())) as progress:
+        # Trials share a GPU: networks this small leave most of it idle.
+        gpus = gpus_for(space.experiment) / settings.concurrent
         analysis = tune.run(
             partial(train_trial, space, folder, git_state()),
             name=TRIALS,
             storage_path=str(folder.parent),
             config={"trial": tune.grid_search([{"number": n, "choice": c} for n, c in enumerate(choices)])},
             scheduler=_scheduler(space),
-            resources_per_trial={"cpu": 1},
+            resources_per_trial={"cpu": 1, "gpu": gpus},
+            # A trial whose node is lost goes on from its last rung on another.
+            max_failures=RETRIES if address is not None else 0,
             max_concurrent_trials=settings.concurrent,
             # A trial of `pbt` goes on from another's checkpoint, which may no longer be among that one's last two.
             checkpoint_config=tune.CheckpointConfig(num_to_keep=None if settings.scheduler == "pbt" else 2),

@@ -16,11 +16,11 @@ from tensorboardX import SummaryWriter
 from agents.numpy_policy import NumpyPolicy
 from configs import Experiment
 from configs import load_seed_ranges
+from experiments.algorithms import build_algorithm
+from experiments.algorithms import round_size
 from experiments.checkpoints import list_checkpoints
 from experiments.checkpoints import save_checkpoint
-from experiments.rllib_dqn import ExecutionDQN
-from experiments.rllib_dqn import build_algorithm
-from experiments.rllib_dqn import round_size
+from experiments.rllib_algorithm import ExecutionAlgorithm
 from experiments.rollouts import MarketKind
 from experiments.run_folder import git_state
 from experiments.run_folder import versions
@@ -160,7 +160,7 @@ def train_policy(
     return policy
 
 
-def report_of(algorithm: ExecutionDQN) -> Report:
+def report_of(algorithm: ExecutionAlgorithm) -> Report:
     """How the algorithm stands now."""
     episodes = algorithm.episodes
     return Report(
@@ -187,7 +187,7 @@ def _log(writer: SummaryWriter, report: Report) -> None:
 
 
 def _metadata(
-    experiment: Experiment, market: MarketKind, algorithm: ExecutionDQN, code: Mapping[str, Any]
+    experiment: Experiment, market: MarketKind, algorithm: ExecutionAlgorithm, code: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What a policy says of its training. No times: the same training gives the same bytes."""
     return {
@@ -197,6 +197,7 @@ def _metadata(
         "training_markets": load_seed_ranges().train,
         "steps": algorithm.steps,
         "updates": algorithm.updates,
+        "device": algorithm.device,
         "versions": versions(),
         **code,
     }

@@ -54,9 +54,6 @@ class Space:
     def experiment_of(self, values: Mapping[str, Any]) -> Experiment:
         """The experiment of a trial, shortened to `sweep.steps`.
 
-        The step counts of schedules and of `learning_starts` shrink with it, so that a short trial goes through the
-        whole of them.
-
         Raises:
             ConfigError: If a value is not allowed.
         """
@@ -67,25 +64,12 @@ class Space:
             for parent in parents:
                 target = target[parent]
             target[last] = value
-        full = experiment_from(data, "sweep.parameters")
-        return experiment_from({**data, "training": shortened(full, full.sweep.steps)}, "sweep.parameters")
+        return experiment_from(data, "sweep.parameters").shortened(self.experiment.sweep.steps)
 
     def goals(self) -> list[int]:
         """Environment steps at which a trial is judged."""
         sweep = self.experiment.sweep
         return [-(-sweep.steps * (rung + 1) // sweep.rungs) for rung in range(sweep.rungs)]
-
-
-def shortened(experiment: Experiment, steps: int) -> dict[str, Any]:
-    """The experiment's `training` for so many steps, with schedules and `learning_starts` that shrink with it."""
-    training = experiment.training.model_dump(mode="json")
-    share = steps / training["steps"]
-    for name in ("learning_rate", "epsilon"):
-        # Points that fall on one step become the last of them: a schedule's steps increase.
-        training[name] = list({round(step * share): value for step, value in training[name]}.items())
-    training["learning_starts"] = round(training["learning_starts"] * share)
-    training["steps"] = steps
-    return training
 
 
 def judge(experiment: Experiment, market: MarketKind, policy: NumpyPolicy, episodes: int) -> dict[str, Any]:
@@ -125,8 +109,10 @@ def train_trial(space: Space, folder: Path, code: Mapping[str, Any], config: Map
     # Only the worker needs Ray and torch.
     from ray import tune
 
+    from experiments.cluster import check_sees
     from experiments.trainer import Training
 
+    check_sees(folder.parent)
     values = space.values(config["trial"]["choice"])
     experiment = space.experiment_of(values)
     goals = space.goals()
