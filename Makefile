@@ -52,7 +52,8 @@ compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strat
 calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which benchmark strategies read
 	$(PY) -m experiments.calibrate $(CONFIG) $(ARGS)
 
-sweep: $(STAMP) ## Try a few training settings side by side
+sweep: CONFIG = configs/sweep.yaml
+sweep: $(STAMP) ## Search for training settings; resumes
 	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)
 
 notebooks: $(STAMP) ## Run every notebook from top to bottom

@@ -105,13 +105,13 @@ class Reward:
         return self._unit * self.gain(fills, rows) / rows["parent"]
 
     def benchmark_gain(self, rows: Rows, after: Rows) -> Floats:
-        """Return what the benchmark gains in a step from views `rows` `(N,)` to views `after`, in the unit of the reward.
+        """Return what the benchmark gains in a step from views `rows` `(N,)` to views `after`, in the reward's unit.
 
         `arrival`: 0. `twap`: with E the elapsed and F the filled fraction of the window and the order, m the mid and s
-        the side, ΔE·s·(arrival − m) of an even schedule at the mid, less the change of (F − E)·s·(m − arrival), the
-        marked-to-market worth of being ahead of it. The second part is a potential (Ng, Harada and Russell 1999, theorem
-        1) that is 0 at both ends of a complete order, so that it changes no return; with it a step shows only what being
-        ahead or behind made of the step's own price move.
+        the side, ΔE·s·(arrival − m) of an even schedule at the mid, less the change of (F − E)·s·(m − arrival), what
+        being ahead of it is worth at the mid. The second part is a potential (Ng, Harada and Russell 1999, theorem 1)
+        that is 0 at both ends of a complete order: it changes no return, but with it a step shows only what being ahead
+        or behind made of the step's own price move.
         """
         if self._config.benchmark == "arrival":
             return np.zeros(len(rows))

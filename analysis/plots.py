@@ -466,3 +466,39 @@ def all_figures(
         "inventory": inventory_trajectories(episodes, decisions, fills, strategies),
         "market": market_snapshot(tables["market"], fills, episodes, shown, seed, side),
     }
+
+
+def sweep_figure(rows: Sequence[Mapping[str, Any]], rungs: int) -> Figure:
+    """Draw the trials of a sweep, the best on top: score with its 95 % interval, and the values beside it.
+
+    Args:
+        rows: Trials as in `sweep.json`, the best first.
+        rungs: Rungs of a trial that was not stopped; one that came less far is grey.
+    """
+    with style():
+        figure, axes = _figure(1.3 + 0.28 * len(rows))
+        ax: Axes = axes[0, 0]
+        for place, row in enumerate(rows):
+            colour = "#000000" if row["rung"] == rungs else "#9a9a9a"
+            ax.plot(row["ci95"], [place, place], color=colour, linewidth=1.2)
+            ax.plot(row["score"], place, marker="o", color=colour, markersize=4)
+        ax.axvline(rows[0]["score"], color="#e3e3e3", linewidth=1.2, zorder=0)
+        ax.set_yticks(range(len(rows)), [_values_text(row["values"]) for row in rows], fontsize=7.5)
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        ax.set_xlabel("gain over arrival, cents per share (higher is better)")
+        stopped = ", grey: stopped early" if any(row["rung"] < rungs for row in rows) else ""
+        ax.set_title(f"Greedy policies on {rows[0]['n']} validation markets, 95 % intervals{stopped}")
+        return _finish(figure)
+
+
+def _values_text(values: Mapping[str, Any]) -> str:
+    """Values of a trial in one line, by the last part of their names."""
+    parts = [f"{name.rpartition('.')[2]} {_value_text(value)}" for name, value in values.items()]
+    return ", ".join(parts)
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("kind", "…"))
+    return "–".join(map(_value_text, value)) if isinstance(value, list) else str(value)

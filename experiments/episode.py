@@ -74,7 +74,7 @@ def check_strategies(experiment: Experiment, names: Sequence[str], policy: str |
     """
     for name in names:
         config = strategy_config(experiment, name)
-        if config.kind == "dqn":
+        if config.kind in POLICY_KINDS:
             if policy is None:
                 raise ConfigError(f"strategy {name!r} trades with a policy: give --policy PATH (a policy.npz)")
             if not Path(policy).is_file():
@@ -105,7 +105,7 @@ def make_agent(
     interval = config.interval or _default_interval(config.kind, order, experiment)
     digest = hashlib.sha256(f"{seed}:{strategy}".encode()).digest()
     named: dict[str, Any] = dict(config.params)
-    if config.kind == "dqn":
+    if config.kind in POLICY_KINDS:
         if config.interval not in (None, experiment.decision_interval):
             raise ConfigError(f"strategy {strategy!r} decides every decision_interval of the experiment, not otherwise")
         assert policy is not None

@@ -8,7 +8,11 @@ Neural Networks 23, section 3.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,24 +25,32 @@ from configs import Experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
 from configs.models import ParticipationActions
-from configs.models import SearchConfig
 from envs import OptimalExecVectorEnv
+from experiments.env_runner import EpisodeResult
 from experiments.rollouts import MarketKind
 
 Floats = NDArray[np.float64]
+Rule = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.int64]]
+"""Actions of all environments, from their observations and which of them matter."""
 DRAWS = 100
 """Markets tried before the search gives up: one that never has both sides in the window is skipped."""
 GRADIENT_MEMORY, SQUARE_MEMORY = 0.5, 0.9
 """β₁ and β₂ of Adam (Kingma and Ba 2015), short: there are tens of iterations, not thousands."""
 
 
+def iteration_length(experiment: Experiment) -> int:
+    """Most environment steps of an iteration: four episodes a market, in whole sets of environments."""
+    lanes = experiment.training.envs // 2
+    return 4 * lanes * -(-experiment.training.search.markets // lanes) * experiment.decisions
+
+
 class PolicySearch:
-    """A search in progress.
+    """A search in progress, with the face of `experiments.rllib_algorithm.ExecutionAlgorithm`.
 
     The policy trades `1 + w₀ + Σ wᵢ·zᵢ` times the even rate, by the nearest of the action set's multipliers; zᵢ is a
-    feature less its mean, in its standard deviations, both as TWAP meets them in the first iteration. In each
-    iteration every one of `markets` markets runs four episodes: buy and sell, with the weights moved by σ·ε and by
-    −σ·ε, ε standard normal.
+    feature less its mean, in its standard deviations, both as random actions meet them in the first iteration. In every
+    further iteration each of `training.search.markets` markets runs four episodes: buy and sell, with the weights moved
+    by σ·ε and by −σ·ε, ε standard normal. A step of Adam follows.
 
     Args:
         experiment: The experiment; its actions must be of kind `participation`.
@@ -48,170 +60,184 @@ class PolicySearch:
         ConfigError: If the actions are of another kind.
 
     Attributes:
-        iterations: Iterations done; the first one only measures the features.
-        steps: Environment steps done.
-        mean_return: Mean return of the last iteration's episodes, with their changed weights.
-        mean_shortfall: Their mean shortfall, cents per share.
+        steps: Environment steps in all, over resumed processes too.
+        updates: Steps of the weights in all.
+        episodes: Results of the last iteration's episodes, with their changed weights.
+        losses: None: nothing is fitted.
+        device: `cpu`.
     """
 
+    device = "cpu"
+
     def __init__(self, experiment: Experiment, market: MarketKind) -> None:
-        actions = experiment.actions
+        actions, training = experiment.actions, experiment.training
         if not isinstance(actions, ParticipationActions):
             raise ConfigError(f"a policy search needs actions of kind 'participation', got {actions.kind!r}")
+        if training.envs < 2:
+            raise ConfigError(f"a policy search needs training.envs of at least 2, got {training.envs}")
         self._multipliers = np.array(actions.multipliers)
-        if (np.diff(self._multipliers) <= 0).any():
-            raise ConfigError(f"a policy search needs increasing multipliers, got {list(actions.multipliers)}")
-        self._config: SearchConfig = experiment.training.search
-        self._lanes = experiment.training.envs // 2  # markets at a time; each takes a lane to buy and one to sell
-        if self._lanes < 1:
-            raise ConfigError(f"a policy search needs at least 2 envs, got {experiment.training.envs}")
+        self._training = training
+        self._lanes = training.envs // 2  # markets at a time; each is bought in one environment and sold in another
         self._env = OptimalExecVectorEnv(2 * self._lanes, experiment, market=market)
         self._seeds = parse_seeds(load_seed_ranges().train)
-        self._random = np.random.default_rng(experiment.training.seed)
-        size = self._env.single_observation_space.shape[0]
+        self._random = np.random.default_rng(training.seed)
+        self._size = size = len(experiment.observation.features) * experiment.observation.history
         self._mean, self._sd = np.zeros(size), np.ones(size)
         self._weights = np.zeros(1 + size)
         self._gradient, self._square = np.zeros(1 + size), np.zeros(1 + size)
-        self.iterations = 0
         self.steps = 0
-        self.mean_return = float("nan")
-        self.mean_shortfall = float("nan")
+        self.updates = 0
+        sets = -(-training.search.markets // self._lanes)
+        self.episodes: deque[EpisodeResult] = deque(maxlen=4 * self._lanes * sets)
+        self.losses: deque[float] = deque()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Let the environments go."""
         self._env.close()
 
-    def iterate(self) -> None:
-        """Do one iteration: measure the features if it is the first one, else move the weights."""
-        if self.iterations == 0:
-            self._measure_features()
-        else:
-            self._improve()
-        self.iterations += 1
+    def advance(self, steps: int) -> None:
+        """Search for `steps` environment steps, rounded up to whole iterations."""
+        goal = self.steps + steps
+        while self.steps < goal:
+            if self.steps == 0:
+                self._measure_features()
+            else:
+                self._improve()
 
-    def policy(self, metadata: Mapping[str, Any]) -> NumpyPolicy:
-        """The policy as it is now: the value of a multiplier m is −(m − rate)² up to what all have in common."""
+    def epsilon(self) -> float:
+        """NaN: whole policies are tried, not actions."""
+        return math.nan
+
+    def learning_rate(self) -> float:
+        """Length of a weight's next step."""
+        return self._training.search.step * max(0.0, 1 - self.steps / self._training.steps)
+
+    def numpy_policy(self, metadata: dict[str, Any]) -> NumpyPolicy:
+        """The policy as it is now: the value of a multiplier m is −(m − rate)² up to what all have in common.
+
+        Args:
+            metadata: JSON values stored with it.
+        """
         slope = self._weights[1:] / self._sd
         rate = 1 + self._weights[0] - slope @ self._mean
         weight = 2 * np.outer(slope, self._multipliers)
         bias = 2 * rate * self._multipliers - self._multipliers**2
         return NumpyPolicy([], Layer(weight.astype(np.float32), bias.astype(np.float32)), metadata=metadata)
 
-    def get_state(self) -> dict[str, NDArray[Any]]:
-        """Return everything that decides how the search goes on, as plain arrays."""
-        return {
-            "weights": self._weights.copy(),
-            "gradient": self._gradient.copy(),
-            "square": self._square.copy(),
-            "mean": self._mean.copy(),
-            "sd": self._sd.copy(),
-            "counts": np.array([self.iterations, self.steps]),
-            "results": np.array([self.mean_return, self.mean_shortfall]),
-            "random": _words(self._random),
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Write everything that the search needs to go on as if it had not stopped, in files without pickle."""
+        folder = Path(checkpoint_dir)
+        np.savez(
+            folder / "weights.npz",
+            weights=self._weights,
+            gradient=self._gradient,
+            square=self._square,
+            mean=self._mean,
+            sd=self._sd,
+        )
+        state = {
+            "algorithm": "search",
+            "steps": self.steps,
+            "updates": self.updates,
+            "random": self._random.bit_generator.state,
+            "episodes": [vars(episode) for episode in self.episodes],
         }
+        (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
-    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a state of a search of the same experiment.
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        """Go on from a folder written by `save_checkpoint`.
 
         Raises:
-            ValueError: If the state is of other features.
+            ValueError: If the folder does not fit this experiment.
         """
-        if state["weights"].shape != self._weights.shape:
-            raise ValueError(f"the state has {len(state['weights'])} weights, not {len(self._weights)}")
-        self._weights, self._gradient, self._square = (state[k].copy() for k in ("weights", "gradient", "square"))
-        self._mean, self._sd = state["mean"].copy(), state["sd"].copy()
-        self.iterations, self.steps = (int(value) for value in state["counts"])
-        self.mean_return, self.mean_shortfall = (float(value) for value in state["results"])
-        _set_words(self._random, state["random"])
+        folder = Path(checkpoint_dir)
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if state["algorithm"] != "search":
+            raise ValueError(f"{folder} is of {state['algorithm']}, this is a search")
+        with np.load(folder / "weights.npz", allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if arrays["weights"].shape != self._weights.shape:
+            raise ValueError(f"{folder} has {len(arrays['weights'])} weights, this search {len(self._weights)}")
+        self._weights, self._gradient, self._square = arrays["weights"], arrays["gradient"], arrays["square"]
+        self._mean, self._sd = arrays["mean"], arrays["sd"]
+        self.steps, self.updates = state["steps"], state["updates"]
+        self._random.bit_generator.state = state["random"]
+        self.episodes.extend(EpisodeResult(**episode) for episode in state["episodes"])
 
     def _measure_features(self) -> None:
-        """Run TWAP in as many markets as fit side by side, and keep the features' means and standard deviations."""
-        seen: list[NDArray[np.float32]] = []
-        self._run(np.zeros((self._lanes, len(self._weights))), seen)
-        features = np.concatenate(seen)
-        self._mean = features.mean(axis=0, dtype=np.float64)
-        sd = features.std(axis=0, dtype=np.float64)
-        self._sd = np.where(sd > 0, sd, 1.0)  # a feature that TWAP never sees change has no scale of its own
+        """Keep the features' means and standard deviations, as random actions meet them."""
+        features = []
+
+        def act(observations: NDArray[np.float32], running: NDArray[np.bool_]) -> NDArray[np.int64]:
+            features.append(observations[running])
+            return self._random.integers(len(self._multipliers), size=len(observations))
+
+        self._run(act)
+        seen = np.concatenate(features)
+        self._mean = seen.mean(axis=0, dtype=np.float64)
+        sd = seen.std(axis=0, dtype=np.float64)
+        self._sd = np.where(sd > 0, sd, 1.0)  # a feature that never changes has no scale of its own
 
     def _improve(self) -> None:
-        """Estimate the gradient in `markets` markets, and take a step of Adam along it."""
-        config = self._config
-        changes = config.spread * self._random.standard_normal((config.markets, len(self._weights)))
-        results = []
-        for at in range(0, config.markets, self._lanes):
-            part = changes[at : at + self._lanes]
-            state = _words(self._random)
-            up = self._run(self._weights + part)
-            _set_words(self._random, state)  # the same markets again
-            results.append((up, self._run(self._weights - part)))
-        ups, downs = (np.concatenate(side) for side in zip(*results, strict=True))
-        both = np.concatenate([ups, downs])
-        self.mean_return, self.mean_shortfall = both[:, 0].mean(), both[:, 1].mean()
-        gain = changes.T @ (ups[:, 0] - downs[:, 0]) / 2 / config.spread / config.markets
+        """Estimate the gradient, and take a step of Adam along it."""
+        search = self._training.search
+        rate = self.learning_rate()
+        gain, sets = np.zeros(len(self._weights)), -(-search.markets // self._lanes)
+        for _ in range(sets):
+            changes = self._random.standard_normal((self._lanes, len(self._weights)))
+            state = self._random.bit_generator.state
+            up = self._run(self._by_weights(self._weights + search.spread * changes))
+            self._random.bit_generator.state = state  # the same markets again
+            down = self._run(self._by_weights(self._weights - search.spread * changes))
+            gain += (up - down) / 2 @ changes / self._lanes / sets
+        self.updates += 1
         self._gradient = GRADIENT_MEMORY * self._gradient + (1 - GRADIENT_MEMORY) * gain
         self._square = SQUARE_MEMORY * self._square + (1 - SQUARE_MEMORY) * gain**2
-        step = self._gradient / (1 - GRADIENT_MEMORY**self.iterations)
-        scale = np.sqrt(self._square / (1 - SQUARE_MEMORY**self.iterations))
-        rate = config.step * (1 - (self.iterations - 1) / config.iterations)
-        self._weights = self._weights + rate * step / np.maximum(scale, 1e-12)
+        direction = self._gradient / (1 - GRADIENT_MEMORY**self.updates)
+        scale = np.sqrt(self._square / (1 - SQUARE_MEMORY**self.updates))
+        self._weights = self._weights + rate * direction / np.maximum(scale, 1e-12)
 
-    def _run(self, weights: Floats, seen: list[NDArray[np.float32]] | None = None) -> Floats:
-        """Run one market for each row of weights `(M, 1 + F)`, bought and sold; return `(M, 2)`: return, shortfall."""
-        count, lanes = len(weights), self._lanes
-        observations = self._begin(count)
-        running = np.tile(np.arange(lanes) < count, 2)
-        mine = np.zeros((2 * lanes, weights.shape[1]))
-        mine[running] = np.tile(weights, (2, 1))
-        returns, shortfalls = np.zeros(2 * lanes), np.zeros(2 * lanes)
+    def _by_weights(self, weights: Floats) -> Rule:
+        """The rule that trades in lane i by row i of weights `(lanes, 1 + F)`."""
+        mine = np.tile(weights, (2, 1))
+
+        def act(observations: NDArray[np.float32], _: NDArray[np.bool_]) -> NDArray[np.int64]:
+            rates = 1 + mine[:, 0] + (mine[:, 1:] * ((observations - self._mean) / self._sd)).sum(axis=1)
+            return np.abs(rates[:, np.newaxis] - self._multipliers).argmin(axis=1)
+
+        return act
+
+    def _run(self, act: Rule) -> Floats:
+        """Run a drawn market a lane, bought and sold, and return the mean return of the two in each."""
+        observations = self._begin()
+        running = np.ones(2 * self._lanes, dtype=np.bool_)
+        returns, lengths = np.zeros(len(running)), np.zeros(len(running), dtype=np.int64)
         while running.any():
-            if seen is not None:
-                seen.append(observations[running])
-            z = (observations - self._mean) / self._sd
-            rates = 1 + mine[:, 0] + (mine[:, 1:] * z).sum(axis=1)
-            actions = np.abs(rates[:, np.newaxis] - self._multipliers).argmin(axis=1)
-            observations, rewards, ended, _, infos = self._env.step(actions)
-            self.steps += int(running.sum())
+            observations, rewards, ended, _, infos = self._env.step(act(observations, running))
             returns += rewards * running
-            if ended.any():
-                over = running & ended
-                shortfalls[over] = infos["shortfall_cents"][over]
-                running &= ~ended  # the lane goes on with another episode, which nobody looks at
-        mean = np.stack([returns, shortfalls], axis=1).reshape(2, lanes, 2).mean(axis=0)
-        return mean[:count]
+            lengths += running
+            for index in np.flatnonzero(running & ended).tolist():
+                result = float(infos["completion"][index]), float(infos["shortfall_cents"][index])
+                self.episodes.append(EpisodeResult(float(returns[index]), int(lengths[index]), *result))
+            running &= ~ended  # what has ended begins another episode, which nobody looks at
+        self.steps += int(lengths.sum())
+        return returns.reshape(2, self._lanes).mean(axis=0)
 
-    def _begin(self, count: int) -> NDArray[np.float32]:
-        """Begin `count` drawn markets, to buy in the first half of the lanes and to sell in the second."""
+    def _begin(self) -> NDArray[np.float32]:
+        """Begin a drawn market a lane, to buy in the first half of the environments and to sell in the second."""
         lanes = self._lanes
-        observations = np.zeros((2 * lanes, self._env.single_observation_space.shape[0]), dtype=np.float32)
+        observations = np.zeros((2 * lanes, self._size), dtype=np.float32)
         for lane in range(lanes):
             for _ in range(DRAWS):
                 seed = self._seeds[int(self._random.integers(len(self._seeds)))]
                 try:
-                    for half, side in enumerate(("buy", "sell")):
-                        mask = np.arange(2 * lanes) == half * lanes + lane
+                    for index, side in ((lane, "buy"), (lanes + lane, "sell")):
+                        mask = np.arange(2 * lanes) == index
                         options = {"side": side, "reset_mask": mask, "market_seed": seed}
-                        observations[mask] = self._env.reset(options=options)[0][mask]
+                        observations[index] = self._env.reset(options=options)[0][index]
                     break
                 except RuntimeError:
                     continue
             else:
                 raise RuntimeError(f"none of {DRAWS} markets ever had both sides in the window")
         return observations
-
-
-def _words(random: np.random.Generator) -> NDArray[np.uint64]:
-    """The state of a PCG64 generator as words."""
-    state: Any = random.bit_generator.state
-    values = state["state"]["state"], state["state"]["inc"]
-    halves = [part for value in values for part in (value >> 64, value & (2**64 - 1))]
-    return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
-
-
-def _set_words(random: np.random.Generator, words: NDArray[np.uint64]) -> None:
-    high, low, inc_high, inc_low, has, left = (int(word) for word in words)
-    random.bit_generator.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": high << 64 | low, "inc": inc_high << 64 | inc_low},
-        "has_uint32": has,
-        "uinteger": left,
-    }
