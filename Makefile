@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml constraints.txt
 experiment: $(STAMP) ## Train a policy, compare it with TWAP on the same markets, say where the report lies
 	$(PY) -m experiments.experiment $(CONFIG) $(ARGS)
 
-train: $(STAMP) ## Train a policy as CONFIG says; resumes a run that was interrupted
+train: $(STAMP) ## Train a policy as CONFIG says; resumes; ARGS=--quick for a trial run
 	$(PY) -m experiments.train $(CONFIG) $(ARGS)
 
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
@@ -53,7 +53,7 @@ calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which
 	$(PY) -m experiments.calibrate $(CONFIG) $(ARGS)
 
 sweep: CONFIG = configs/sweep.yaml
-sweep: $(STAMP) ## Search for training settings; resumes
+sweep: $(STAMP) ## Search for training settings; resumes; ARGS=--quick for a trial run
 	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)
 
 notebooks: $(STAMP) ## Run every notebook from top to bottom

@@ -34,6 +34,7 @@ from configs import parse_seeds
 from experiments.comparison_table import print_comparison
 from experiments.console import Progress
 from experiments.console import Settings
+from experiments.console import check_address
 from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
@@ -197,6 +198,7 @@ def main(args: Args) -> None:
         if args.policy is None and args.strategies is None:
             strategies = [name for name in strategies if not trades_with_policy(experiment, name)]
     workers = args.workers if args.workers is not None else comparison.workers
+    check_address(args.address)
     plan = make_plan(experiment, strategies, seeds, policy=args.policy, workers=workers)
     arguments = {"strategies": strategies, "seeds": seeds_text(seeds), "policy": plan.policy_digest()}
     out = args.out if args.address is None else args.out.resolve()

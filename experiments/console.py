@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from configs import parse_yaml
 Args = TypeVar("Args")
 
 PLAIN_INTERVAL = 5.0
+CONNECT_SECONDS = 5.0
 
 # `--set a=1 b=2` and `--set a=1 --set b=2` mean the same.
 Settings = Annotated[
@@ -92,6 +94,26 @@ def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {key}: {value!r} is not a YAML value") from error
     return overrides
+
+
+def check_address(address: str | None) -> None:
+    """Make sure that something answers at the address of a Ray cluster: Ray itself would try for minutes.
+
+    Args:
+        address: `host:port`; `auto` and None, which need no connection, pass.
+
+    Raises:
+        ConfigError: If it is no address or nothing answers.
+    """
+    if address is None or address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise ConfigError(f"--address {address!r}: write host:port, or auto")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--address {address!r}: no Ray cluster there: {error}") from error
 
 
 def format_duration(seconds: float) -> str:

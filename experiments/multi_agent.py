@@ -193,7 +193,7 @@ def judge(
     """Compare the learners with TWAP in their places, on the same validation markets.
 
     Returns:
-        By learner and for their `mean`: `learned`, `twap` and their `difference`, each with `n`, `mean`, `sd` and `ci95`
+        By learner and for their `mean`: `learned`, `twap` and their `difference`, each with `n`, `mean`, `sd`, `ci95`
         over markets of the shortfall (cents a share, positive is better); and the `completion` of the learned.
     """
     from envs.multi_agent_exec_env import MultiAgentExecEnv

@@ -31,6 +31,7 @@ from configs import Experiment
 from configs import load_experiment
 from experiments.console import Progress
 from experiments.console import Settings
+from experiments.console import check_address
 from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
@@ -83,6 +84,7 @@ def main(args: Args) -> None:
     experiment = load_experiment(args.config, (QUICK if args.quick else {}) | parse_settings(args.settings))
     space = Space(experiment, args.market)
     choices = choose(space)
+    check_address(args.address)
     check_environment(experiment, args.market)
     out = args.out.resolve()  # trials write there from processes of their own
     with RunFolder.open(out, "sweep", experiment, run_id=args.run_id, arguments={"market": args.market}) as run:

@@ -16,6 +16,7 @@ from configs import load_experiment
 from experiments.checkpoints import list_checkpoints
 from experiments.console import Progress
 from experiments.console import Settings
+from experiments.console import check_address
 from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
@@ -67,6 +68,7 @@ def main(args: Args) -> None:
     experiment = load_experiment(args.config, overrides)
     if args.quick:
         experiment = experiment.shortened(QUICK_STEPS)
+    check_address(args.address)
     check_environment(experiment, args.market)
     out = args.out if args.address is None else args.out.resolve()
     with RunFolder.open(out, "train", experiment, run_id=args.run_id, arguments={"market": args.market}) as run:

@@ -19,7 +19,13 @@ from experiments.run_folder import REPOSITORY
 
 MARKET = ("decision_interval=20s", "order.window=10min", "training.hidden=[8]", "training.envs=2")
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-SOON = {"health_check_period_ms": 500, "health_check_failure_threshold": 4, "health_check_initial_delay_ms": 500}
+# A lost node is noticed soon, and work is not kept back: a node's processes are nice otherwise.
+SOON = {
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 4,
+    "health_check_initial_delay_ms": 500,
+    "worker_niceness": 0,
+}
 
 
 @pytest.fixture

