@@ -116,18 +116,9 @@ def _dash(index: int) -> Any:
     return DASHES[index % len(DASHES)]
 
 
-def window_minutes(fills: pd.DataFrame, decisions: pd.DataFrame, episodes: pd.DataFrame) -> int:
-    """Return the length of the window in whole minutes, rounded up, as far as decisions and fills show it."""
-    longest = 1
-    for rows in (fills, decisions):
-        if len(rows):
-            merged = rows[["strategy", "seed", "side", "time_ns"]].merge(
-                episodes[["strategy", "seed", "side", "arrival_ns"]], on=["strategy", "seed", "side"]
-            )
-            elapsed = (merged["time_ns"] - merged["arrival_ns"]).max()
-            # A decision at the end, or a confirmation within the second after it, begins no new minute.
-            longest = max(longest, int(-(-(elapsed - SECOND) // MINUTE)))
-    return longest
+def window_minutes(episodes: pd.DataFrame) -> int:
+    """Return the length of the longest window in whole minutes, rounded up."""
+    return max(1, int(-(-(episodes["end_ns"] - episodes["arrival_ns"]).max() // MINUTE)))
 
 
 def _strategies(episodes: pd.DataFrame, strategies: Sequence[str] | None) -> list[str]:
@@ -141,21 +132,17 @@ def _limits(ax: Axes, minutes: int) -> None:
 
 
 def inventory_trajectories(
-    episodes: pd.DataFrame,
-    decisions: pd.DataFrame,
-    fills: pd.DataFrame,
-    strategies: Sequence[str] | None = None,
+    episodes: pd.DataFrame, fills: pd.DataFrame, strategies: Sequence[str] | None = None
 ) -> Figure:
     """Draw the share of the parent order still to trade over time: mean over episodes, and the 10–90 % band.
 
     Args:
         episodes: Rows of the `episodes` table.
-        decisions: Rows of the `decisions` table; they show how long the window is.
         fills: Rows of the `fills` table.
         strategies: Which, in order; all by default.
     """
     names = _strategies(episodes, strategies)
-    minutes = window_minutes(fills, decisions, episodes)
+    minutes = window_minutes(episodes)
     grid = np.linspace(0, minutes * MINUTE, GRID_POINTS)
     rows = fill_contributions(fills, episodes)
     rows["part"] = rows["quantity"] / rows["parent"]
@@ -253,9 +240,7 @@ def shortfall_distribution(
         return _finish(figure)
 
 
-def cost_against_time(
-    episodes: pd.DataFrame, fills: pd.DataFrame, strategies: Sequence[str] | None = None, minutes: int | None = None
-) -> Figure:
+def cost_against_time(episodes: pd.DataFrame, fills: pd.DataFrame, strategies: Sequence[str] | None = None) -> Figure:
     """Draw how the gain of the executed shares adds up over the window, mean over episodes with a 95 % interval.
 
     The left panel is execution (against the mid just before each fill), the right one execution + drift (against the
@@ -265,10 +250,9 @@ def cost_against_time(
         episodes: Rows of the `episodes` table.
         fills: Rows of the `fills` table.
         strategies: Which, in order; all by default.
-        minutes: Length of the window; as the fills show it by default.
     """
     names = _strategies(episodes, strategies)
-    minutes = minutes or window_minutes(fills, fills.iloc[:0], episodes)
+    minutes = window_minutes(episodes)
     grid = np.linspace(0, minutes * MINUTE, GRID_POINTS)
     rows = fill_contributions(fills, episodes)
     panels = (("execution_cents", "execution"), ("traded_cents", "execution + drift"))
@@ -361,6 +345,7 @@ def market_snapshot(
         for column, (name, title) in enumerate(zip(strategies, titles, strict=True)):
             episode = _one(episodes, name, seed, side)
             start, arrival = int(episode["arrival_ns"].iloc[0]), float(episode["arrival_mid2"].iloc[0]) / 2
+            end = (int(episode["end_ns"].iloc[0]) - start) / MINUTE
             rows = _one(market, name, seed, side)
             own = _one(fills, name, seed, side)
             _quotes(axes[0, column], rows, own, start, arrival, largest)
@@ -368,6 +353,8 @@ def market_snapshot(
             axes[0, column].set_title(title)
             last = (int(rows["time_ns"].max()) - start) / MINUTE
             axes[1, column].set_xlim(0, max(1, round(last)))
+            for ax in axes[:, column]:
+                ax.axvline(end, color="#888888", linewidth=1.0, linestyle=(0, (3, 2)), zorder=1)
             axes[1, column].set_xlabel("minutes since arrival")
         axes[0, 0].set_ylabel("price − arrival, cents")
         axes[1, 0].set_ylabel("shares in book\n(ask up, bid down)")
@@ -452,17 +439,16 @@ def all_figures(
     """Return the figures of a report by name.
 
     Args:
-        tables: Frames of `episodes`, `decisions`, `fills`, and `market` (at least of the snapshot).
+        tables: Frames of `episodes`, `fills`, and `market` (at least of the snapshot).
         strategies: All strategies, the reference first.
         shown: The one or two strategies of the snapshot.
         seed: Seed of the snapshot.
         side: Side of the snapshot.
     """
-    episodes, decisions, fills = tables["episodes"], tables["decisions"], tables["fills"]
-    minutes = window_minutes(fills, decisions, episodes)
+    episodes, fills = tables["episodes"], tables["fills"]
     return {
         "shortfall": shortfall_distribution(episodes, strategies),
-        "cost_against_time": cost_against_time(episodes, fills, strategies, minutes),
-        "inventory": inventory_trajectories(episodes, decisions, fills, strategies),
+        "cost_against_time": cost_against_time(episodes, fills, strategies),
+        "inventory": inventory_trajectories(episodes, fills, strategies),
         "market": market_snapshot(tables["market"], fills, episodes, shown, seed, side),
     }

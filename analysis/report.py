@@ -35,7 +35,7 @@ from analysis.schema import SchemaError
 from analysis.summary import excluded_seeds
 
 TEMPLATE = "report.html.j2"
-NEEDED_TABLES = ("episodes", "decisions", "fills", "market")
+NEEDED_TABLES = ("episodes", "orders", "fills", "market")
 SHORT_MANIFEST_LINES = 40
 
 CAPTIONS = {
@@ -45,7 +45,8 @@ CAPTIONS = {
     " each fill, right against the arrival price. Mean over seeds, band: 95 % interval of that mean. Shares left at"
     " the end of the window are not in it.",
     "inventory": "Share of the parent order still to trade: mean over episodes; the band holds their middle 80 %.",
-    "market": "One market as two strategies lived it (seed {seed}, {side}). Quotes and depth are thinned to at most"
+    "market": "One market as two strategies lived it (seed {seed}, {side}). The dashed line is the end of the"
+    " window. Quotes and depth are thinned to at most"
     " {points} times a panel, trades and own fills are all there; own fills are larger where more shares traded."
     " The paths part from the first different order on.",
 }
@@ -164,7 +165,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _figures(folder: Path, summary: Mapping[str, Any]) -> dict[str, tuple[Figure, str]]:
     """Draw the figures of the seeds that the main table uses, each with its caption; none without such a seed."""
     gated = excluded_seeds(summary)
-    frames = {name: read_frame(folder, name) for name in ("episodes", "decisions", "fills")}
+    frames = {name: read_frame(folder, name) for name in ("episodes", "fills")}
     frames = {name: frame[~frame["seed"].isin(gated)] for name, frame in frames.items()}
     strategies = list(summary["strategies"])
     episodes = frames["episodes"]

@@ -133,7 +133,7 @@ def test_without_a_valid_seed_the_report_says_so(tmp_path: Path) -> None:
 def test_missing_things_are_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ReportError, match=r"nowhere: no such run folder"):
         build_report(tmp_path / "nowhere")
-    with pytest.raises(ReportError, match=r"it lacks manifest\.json, summary\.json, episodes\.parquet, decisions"):
+    with pytest.raises(ReportError, match=r"it lacks manifest\.json, summary\.json, episodes\.parquet, orders"):
         build_report(tmp_path)
     make_run(tmp_path, seeds=2)
     (tmp_path / "fills.parquet").write_bytes(b"no parquet")
@@ -143,7 +143,7 @@ def test_missing_things_are_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ReportError, match=r"summary\.json: cannot be read as JSON"):
         build_report(tmp_path)
     (tmp_path / "summary.json").write_text('{"schema_version": 9}')
-    with pytest.raises(ReportError, match=r"summary\.json: schema version: expected 1, found 9"):
+    with pytest.raises(ReportError, match=r"summary\.json: schema version: expected 2, found 9"):
         build_report(tmp_path)
 
 
