@@ -263,11 +263,11 @@ def _markout(records: EpisodeRecords, seconds: int) -> Floats:
 
 @metric
 def markout_1s_cents(records: EpisodeRecords) -> Floats:
-    """Markout at 1 s: the mid one second after each fill against its price.
+    """Markout at 1 s: the mid one second after each fill against its price. Negative after resting: adverse selection.
 
     Formula: Σ q s (m(t + 1 s) − p) / Σ q, over fills at t
     Unit: cents per share filled
-    Sign: positive: the price went the way of the fill; after a resting fill, negative is adverse selection
+    Sign: positive: the price went the way of the fill
     """
     return _markout(records, 1)
 

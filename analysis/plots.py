@@ -36,6 +36,14 @@ GRID_POINTS = 181
 SNAPSHOT_POINTS = 450
 WIDTH = 7.2
 
+MARKOUTS = {
+    "markout_1s_cents": "1 s",
+    "markout_10s_cents": "10 s",
+    "markout_60s_cents": "60 s",
+    "markout_300s_cents": "300 s",
+}
+"""Metrics of `analysis.metrics` by what the axis says."""
+
 COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
 DASHES: tuple[Any, ...] = ("-", "-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 BID = "#0072B2"
@@ -304,6 +312,32 @@ def cost_parts(costs: pd.DataFrame, strategies: Sequence[str] | None = None) -> 
         ax.set_xlabel(GAIN.replace("\n", " "))
         handles, labels = ax.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(5, len(names)))
+        return _finish(figure)
+
+
+def markouts(found: Mapping[str, Any], strategies: Sequence[str]) -> Figure:
+    """Draw what the price did after a fill: mean markouts with 95 % intervals.
+
+    Args:
+        found: As `analysis.tca.summarise_metrics` returns it.
+        strategies: Which, in order.
+    """
+    with style():
+        figure, axes = _figure(3.6)
+        ax = axes[0, 0]
+        for i, (name, colour) in enumerate(colours(strategies).items()):
+            own = [found["strategies"][name][metric] for metric in MARKOUTS]
+            places = np.arange(len(own)) + 0.5 * ((i + 0.5) / len(strategies) - 0.5)
+            means = [np.nan if one["mean"] is None else one["mean"] for one in own]
+            ax.plot(places, means, color=colour, linestyle=_dash(i), marker="o", markersize=4, label=name)
+            for place, one in zip(places, own, strict=True):
+                if one["ci95"] is not None:
+                    ax.plot([place, place], one["ci95"], color=colour, linewidth=1.2)
+        ax.axhline(0, color="#888888", linewidth=1.0)
+        ax.set_xticks(range(len(MARKOUTS)), list(MARKOUTS.values()))
+        ax.set_xlabel("after the fill")
+        ax.set_ylabel("markout, cents per share filled\n(up: the price went the way of the fill)")
+        figure.legend(loc="outside upper center", ncols=min(5, len(strategies)))
         return _finish(figure)
 
 

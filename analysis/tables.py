@@ -41,12 +41,13 @@ def share(value: float | None) -> str:
     return MISSING if value is None else f"{value:.1%}".replace("%", " %").replace("-", "−")
 
 
-def with_interval(entry: Mapping[str, Any], digits: int = 2) -> str:
+def with_interval(entry: Mapping[str, Any], digits: int = 2, *, signed: bool = True) -> str:
     """Write a mean with its 95 % interval."""
+    mean = number(entry["mean"], digits, signed=signed)
     if entry["ci95"] is None:
-        return number(entry["mean"], digits)
-    low, high = entry["ci95"]
-    return f"{number(entry['mean'], digits)} [{number(low, digits)}, {number(high, digits)}]"
+        return mean
+    low, high = (number(end, digits, signed=signed) for end in entry["ci95"])
+    return f"{mean} [{low}, {high}]"
 
 
 def probability(value: float | None) -> str:
@@ -138,6 +139,23 @@ def parts_table(strategies: Mapping[str, Any]) -> TextTable:
     }
     rows = tuple((name, *(with_interval(entry[part]) for part in parts.values())) for name, entry in strategies.items())
     return TextTable("Parts of the shortfall, cents per share", ("strategy", *parts), rows)
+
+
+GATE = {
+    "two_sided": "two-sided at least {:.0%} of the window",
+    "makers_alive": "at least {:g} market makers awake at its end",
+    "volume": "volume of at least {:,g} shares",
+    "discarded": "at most {:g} orders discarded silently",
+}
+"""What each threshold of the validity gate asks of a market."""
+
+
+def gate_sentence(gate: Mapping[str, float]) -> str:
+    """Say what a market must be like to count; empty if no thresholds are known."""
+    if not gate:
+        return ""
+    asked = ", ".join(GATE[name].format(limit).replace(",", "\u00a0") for name, limit in gate.items())
+    return f"The gate asks of each seed's do-nothing market: {asked}."
 
 
 def side_table(summary: Mapping[str, Any]) -> TextTable | None:

@@ -277,6 +277,7 @@ def _describe(plan: Plan, warnings: Sequence[str]) -> Meta:
         strategies=plan.strategies,
         sides=plan.sides,
         commit=git_state()["commit"] or "",
+        gate=plan.experiment.comparison.validity.model_dump(),
     )
     if isinstance(plan.seeds, range) and plan.seeds.step == 1:
         meta["seeds"] = seeds_text(plan.seeds)
