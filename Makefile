@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare report calibrate sweep notebooks test test-slow test-browser lint type bench bench-guard clean
+.PHONY: help setup experiment train compare benchmarks report calibrate sweep notebooks test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
@@ -48,6 +48,9 @@ train: $(STAMP) ## Train a policy as CONFIG says; resumes a run that was interru
 
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
 	$(PY) -m experiments.compare $(CONFIG) $(ARGS)
+
+benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (about two hours; ARGS=--quick: minutes); resumes
+	$(PY) -m experiments.benchmarks $(ARGS)
 
 report: $(STAMP) ## Build a run's report again, as in ARGS=results/latest
 	$(PY) -m analysis.report $(ARGS)

@@ -19,10 +19,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from analysis.benchmark_table import is_significant
 from analysis.costs import cumulative_on_grid
 from analysis.costs import fill_contributions
 from analysis.files import write_bytes
@@ -35,6 +37,7 @@ GAIN = "gain over arrival, cents per share\n(higher is better)"
 GRID_POINTS = 181
 SNAPSHOT_POINTS = 450
 WIDTH = 7.2
+LARGEST_CENTS = 20.0
 
 MARKOUTS = {
     "markout_1s_cents": "1 s",
@@ -338,6 +341,44 @@ def markouts(found: Mapping[str, Any], strategies: Sequence[str]) -> Figure:
         ax.set_xlabel("after the fill")
         ax.set_ylabel("markout, cents per share filled\n(up: the price went the way of the fill)")
         figure.legend(loc="outside upper center", ncols=min(5, len(strategies)))
+        return _finish(figure)
+
+
+def benchmark_matrix(found: Mapping[str, Any]) -> Figure:
+    """Draw the paired differences of every strategy in every regime as a matrix of numbers.
+
+    The colour stops at ±20 cents; a number is bold where the whole table, corrected for all its comparisons, tells the
+    two strategies apart.
+
+    Args:
+        found: As `analysis.benchmark_table.collect` returns it.
+    """
+    regimes = found["regimes"]
+    pairs = list(next(iter(regimes.values()))["paired"])
+    cells = [[regime["paired"][key]["shortfall_cents"] for regime in regimes.values()] for key in pairs]
+    means = np.array([[np.nan if cell["mean"] is None else cell["mean"] for cell in row] for row in cells])
+    with style():
+        figure, axes = _figure(1.9 + 0.3 * len(pairs))
+        figure.set_figwidth(max(WIDTH, 2.2 + 0.72 * len(regimes)))
+        ax = axes[0, 0]
+        image = ax.imshow(means, cmap="RdBu", norm=Normalize(-LARGEST_CENTS, LARGEST_CENTS), aspect="auto")
+        for i, row in enumerate(cells):
+            for j, cell in enumerate(row):
+                if cell["mean"] is None:
+                    continue
+                dark = abs(cell["mean"]) > 0.6 * LARGEST_CENTS
+                weight = "bold" if is_significant(cell) else "normal"
+                text = f"{cell['mean']:+.1f}".replace("-", "−")
+                ax.text(
+                    j, i, text, ha="center", va="center", fontsize=8, weight=weight, color="white" if dark else "black"
+                )
+        ax.set_yticks(range(len(pairs)), [key.partition("-")[0] for key in pairs])
+        ax.set_xticks(range(len(regimes)), list(regimes), rotation=40, ha="right", rotation_mode="anchor")
+        ax.grid(visible=False)
+        ax.spines[:].set_visible(False)
+        ax.set_title(f"Shortfall minus that of {found['reference']} (bold: told apart)")
+        bar = figure.colorbar(image, ax=ax, extend="both", shrink=0.8)
+        bar.set_label("cents per share, positive is better")
         return _finish(figure)
 
 

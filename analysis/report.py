@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from analysis import plots
 from analysis import tables
 from analysis.costs import costs_by_role
+from analysis.files import read_json
 from analysis.files import write_bytes
 from analysis.files import write_json
 from analysis.records import RecordsError
@@ -130,8 +131,10 @@ def build_report(run_folder: Path | str) -> Path:
     missing = [path.name for path in files if not path.is_file()]
     if missing:
         raise ReportError(f"{folder}: not a finished run folder, it lacks {', '.join(missing)}")
-    manifest = _read_json(folder / "manifest.json")
-    summary = _read_json(folder / "summary.json")
+    try:
+        manifest, summary = (read_json(folder / name) for name in ("manifest.json", "summary.json"))
+    except ValueError as error:
+        raise ReportError(str(error)) from error
     version = summary.get("schema_version")
     if version != SCHEMA_VERSION:
         raise ReportError(f"{folder / 'summary.json'}: schema version: expected {SCHEMA_VERSION}, found {version}")
@@ -198,16 +201,6 @@ def render(
         manifest=text,
         short_manifest=text.count("\n") < SHORT_MANIFEST_LINES,
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ReportError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ReportError(f"{path}: expected an object, found {type(value).__name__}")
-    return value
 
 
 def _analyse(folder: Path, summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -259,7 +259,7 @@ def format_table(summary: Mapping[str, Any], style: Literal["plain", "markdown"]
     tables = [strategy_table(summary["strategies"])]
     if summary["paired"]:
         tables.append(pair_table(summary["paired"]))
-    render = _markdown if style == "markdown" else _plain
+    render = markdown if style == "markdown" else plain
     blocks = [headline_sentence(summary), *(render(table) for table in tables), source_line(summary)]
     blocks += [f"Warning: {warning}" for warning in summary["warnings"]]
     return "\n\n".join(blocks) + "\n"
@@ -277,7 +277,8 @@ def source_line(summary: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def _plain(table: TextTable) -> str:
+def plain(table: TextTable) -> str:
+    """Write a table for a terminal."""
     lines = [table.header, *table.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
 
@@ -292,7 +293,8 @@ def _plain(table: TextTable) -> str:
     return "\n".join([table.title, write(table.header), rule, *(write(row) for row in table.rows)])
 
 
-def _markdown(table: TextTable) -> str:
+def markdown(table: TextTable) -> str:
+    """Write a table as Markdown."""
     lines = [
         f"| {' | '.join(table.header)} |",
         f"|---|{'---:|' * (len(table.header) - 1)}",

@@ -80,6 +80,7 @@ def test_make_help_lists_every_target() -> None:
         "experiment",
         "train",
         "compare",
+        "benchmarks",
         "report",
         "calibrate",
         "sweep",
