@@ -247,7 +247,10 @@ def _page(name: str, summary: Mapping[str, Any], frames: Mapping[str, pd.DataFra
     unequal = unequal_completion(summary)
     if name in unequal:
         sentences.append(unequal[name])
-    facts = f"n = {own['n']} · {_facts(summary)} · completion {tables.share(own['completion']['mean'])}"
+    facts = (
+        f"n = {own['n']} · {_facts(summary)} · completion {tables.share(own['completion']['mean'])}"
+        f" · its market two-sided {tables.share(own['two_sided']['mean'])} of the window"
+    )
     two = list(dict.fromkeys([reference, name]))
     some = {kind: frame[frame["strategy"].isin(two)] for kind, frame in frames.items()}
     fills = frames["fills"][frames["fills"]["strategy"] == name]
