@@ -143,9 +143,11 @@ def build_report(run_folder: Path | str) -> Path:
     frames = {name: read_frame(folder, name) for name in ("episodes", "fills")}
     frames = {name: frame[~frame["seed"].isin(gated)] for name, frame in frames.items()}
     figures = _figures(folder, summary, frames, found)
-    for name, (figure, _) in figures.items():
-        plots.save(figure, folder / "figures" / f"{name}.svg")
-    blocks = [FigureBlock(_inline(name, figure, caption), caption) for name, (figure, caption) in figures.items()]
+    blocks = []
+    for name, (figure, caption) in figures.items():
+        text = plots.svg(figure)
+        write_bytes(folder / "figures" / f"{name}.svg", text.encode())
+        blocks.append(FigureBlock(_inline(name, text, caption), caption))
     pages = [_page(name, summary, frames, found) for name in summary["strategies"]]
     write_json(folder / "tca.json", found)
     return write_bytes(folder / "report.html", render(summary, manifest, found, blocks, pages).encode())
@@ -261,7 +263,7 @@ def _page(name: str, summary: Mapping[str, Any], frames: Mapping[str, pd.DataFra
     if len(fills):
         caption = PAGE_CAPTION.format(name=name)
         figure = plots.cost_against_time(some["episodes"], some["fills"], two)
-        figures.append(FigureBlock(_inline(f"cost-{name}", figure, caption), caption))
+        figures.append(FigureBlock(_inline(f"cost-{name}", plots.svg(figure), caption), caption))
     return Page(name, facts, tuple(sentences), tuple(shown), tuple(figures))
 
 
@@ -282,9 +284,8 @@ def _snapshot_episode(episodes: pd.DataFrame, shown: Sequence[str]) -> tuple[int
     return (int(complete[0][0]), str(complete[0][1])) if len(complete) else None
 
 
-def _inline(name: str, figure: Figure, caption: str) -> Markup:
-    """Return a figure as inline SVG: no XML header, no size of its own, ids that no other figure has, and a label."""
-    text = plots.svg(figure)
+def _inline(name: str, text: str, caption: str) -> Markup:
+    """Make a figure's SVG inline: no XML header, no size of its own, ids that no other figure has, and a label."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)

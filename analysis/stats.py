@@ -237,7 +237,7 @@ def per_seed(episodes: pd.DataFrame, strategy: str, sides: Sequence[str], measur
         has the value NaN.
     """
     rows = episodes[(episodes["strategy"] == strategy) & episodes["side"].isin(list(sides))]
-    wide = rows.pivot(index="seed", columns="side", values=measure)
-    counts = rows.groupby("seed")["side"].nunique()
-    complete = counts.index[counts == len(sides)]
-    return wide.loc[complete].sort_index().mean(axis=1, skipna=False)
+    seeds, place = np.unique(rows["seed"].to_numpy(dtype=np.int64), return_inverse=True)
+    sums = np.bincount(place, weights=rows[measure].to_numpy(dtype=np.float64), minlength=len(seeds))
+    complete = np.bincount(place, minlength=len(seeds)) == len(sides)
+    return pd.Series(sums[complete] / len(sides), index=pd.Index(seeds[complete], name="seed"), name=measure)

@@ -44,7 +44,7 @@ from experiments.evaluation import count_finished
 from experiments.run_folder import RunFolder
 
 QUICK_SEEDS = 2
-SECONDS_PER_UNIT = 0.35
+SECONDS_PER_UNIT = 0.4
 """CPU seconds of a unit (a strategy, a seed, both sides, with records), the mean over the benchmarks; a first guess."""
 
 

@@ -61,7 +61,7 @@ def test_one_table_and_one_figure_of_all_regimes(
     assert (folder / "benchmarks.svg").read_text().startswith("<?xml")
     assert "## thin" in (folder / "benchmarks.md").read_text()
     shown = capsys.readouterr().out
-    assert "[1/2] calm; 12 units to go in all, about 0:04" in shown
+    assert "[1/2] calm; 12 units to go in all, about 0:05" in shown
     assert f"table: {folder / 'benchmarks.md'}" in shown
     # A regime's folder keeps its joined tables, from which its report can be built.
     assert not (folder / "thin" / "parts").exists()
