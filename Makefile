@@ -49,7 +49,7 @@ train: $(STAMP) ## Train a policy as CONFIG says; resumes a run that was interru
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
 	$(PY) -m experiments.compare $(CONFIG) $(ARGS)
 
-benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (about two hours; ARGS=--quick: minutes); resumes
+benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (2.5 hours; ARGS=--quick: minutes); resumes
 	$(PY) -m experiments.benchmarks $(ARGS)
 
 report: $(STAMP) ## Build a run's report again, as in ARGS=results/latest
