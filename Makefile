@@ -21,12 +21,12 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare calibrate sweep notebooks test test-slow lint type bench bench-guard clean
+.PHONY: help setup experiment train compare benchmarks report calibrate sweep notebooks test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv and install everything into it; done once, the other targets call it
 
@@ -49,6 +49,12 @@ train: $(STAMP) ## Train a policy as CONFIG says; resumes; ARGS=--quick for a tr
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
 	$(PY) -m experiments.compare $(CONFIG) $(ARGS)
 
+benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (2.5 hours; ARGS=--quick: minutes); resumes
+	$(PY) -m experiments.benchmarks $(ARGS)
+
+report: $(STAMP) ## Build a run's report again, as in ARGS=results/latest
+	$(PY) -m analysis.report $(ARGS)
+
 calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which benchmark strategies read
 	$(PY) -m experiments.calibrate $(CONFIG) $(ARGS)
 
@@ -64,6 +70,9 @@ test: $(STAMP) ## Run the tests, but for the slow ones
 
 test-slow: $(STAMP) ## Run the slow tests
 	$(PY) -m pytest -m slow $(ARGS)
+
+test-browser: $(STAMP) ## Open the pages in headless Chromium, which must be installed; screenshots in build/browser/
+	$(PY) -m pytest -m browser $(ARGS)
 
 lint: $(STAMP) ## Check style, format and the direction of imports
 	$(PY) -m ruff check $(ARGS)

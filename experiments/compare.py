@@ -236,7 +236,7 @@ def compare_in(run: RunFolder, plan: Plan, workers: int, address: str | None = N
     Raises:
         SystemExit: Status 1 if a unit could not be evaluated; the run stays unfinished, to try those again.
     """
-    warnings = _code_warnings(run)
+    warnings = code_warnings(run)
     for warning in (*warnings, *_overlap_warnings(plan)):
         print(f"warning: {warning}", flush=True)
     left = len(plan.units()) - count_finished(plan, run.path)
@@ -264,7 +264,7 @@ def compare_in(run: RunFolder, plan: Plan, workers: int, address: str | None = N
     print_comparison(summary)
     print(f"report: {report}", flush=True)
     if summary["failures"]:
-        _print_failures(summary["failures"], run.path)
+        print_failures(summary["failures"], run.path)
         raise SystemExit(1)
     run.finish()
 
@@ -308,6 +308,7 @@ def _describe(plan: Plan, warnings: Sequence[str]) -> Meta:
         strategies=plan.strategies,
         sides=plan.sides,
         commit=git_state()["commit"] or "",
+        gate=plan.experiment.comparison.validity.model_dump(),
     )
     if isinstance(plan.seeds, range) and plan.seeds.step == 1:
         meta["seeds"] = seeds_text(plan.seeds)
@@ -336,14 +337,15 @@ def _describe_failure(failure: Failure, folder: Path) -> dict[str, Any]:
     }
 
 
-def _print_failures(failures: Sequence[dict[str, Any]], folder: Path) -> None:
+def print_failures(failures: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Name on standard error the units of a summary that could not be evaluated."""
     for failure in failures:
         where = folder / failure["file"]
         print(f"failed: {failure['strategy']}, seed {failure['seed']}: {failure['error']} ({where})", file=sys.stderr)
     print(f"error: {len(failures)} units failed; the same command tries them again", file=sys.stderr)
 
 
-def _code_warnings(run: RunFolder) -> list[str]:
+def code_warnings(run: RunFolder) -> list[str]:
     """Say when the records do not come from one commit."""
     state = git_state()
     found = []

@@ -1,6 +1,7 @@
 """What every command shares on the terminal: options, progress, and one line for an error.
 
-An error that the user can mend is a `ConfigError`: one line on standard error, exit status 2, before anything has run.
+An error that the user can mend is a `ConfigError`, or a `RecordsError` where a file of a run is broken: one line on
+standard error, exit status 2.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from analysis.records import RecordsError
 from configs import ConfigError
 from configs import parse_yaml
 
@@ -54,13 +56,13 @@ def run_command(main: Callable[[Args], None], args: type[Args], prog: str, descr
         description: What the command does, for `--help`.
 
     Raises:
-        SystemExit: Status 2 after a wrong option or a `ConfigError`, 130 after an interrupt.
+        SystemExit: Status 2 after a wrong option, a `ConfigError` or a `RecordsError`, 130 after an interrupt.
     """
     # What has been imported stays: the garbage collector need not look at it again, which takes a sixth off a market.
     gc.freeze()
     try:
         main(tyro.cli(args, prog=prog, description=description))
-    except ConfigError as error:
+    except (ConfigError, RecordsError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)

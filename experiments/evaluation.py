@@ -25,11 +25,13 @@ from analysis.files import atomic_file
 from analysis.files import write_bytes
 from analysis.files import write_folder
 from analysis.files import write_json
+from analysis.records import RecordsError
 from analysis.records import concat_tables
 from analysis.records import read_table
 from analysis.records import table_path
 from analysis.records import write_table
 from analysis.schema import RECORD_TABLES
+from analysis.schema import SCHEMA_VERSION
 from analysis.schema import make_table
 from analysis.schema import table_spec
 from configs import ConfigError
@@ -102,12 +104,14 @@ def claim_folder(plan: Plan, folder: Path) -> None:
     """Note in the folder what decides a unit's records, so that units of another configuration are never mixed in.
 
     Raises:
-        ConfigError: If the folder holds units of another experiment, other sides or another policy.
+        ConfigError: If the folder holds units of another experiment, other sides, another policy or another version of
+            the record tables.
     """
     identity = {
         "experiment": plan.experiment.digest(),
         "sides": list(plan.sides),
         "policy": plan.policy_digest(),
+        "schema_version": SCHEMA_VERSION,
     }
     path = folder / IDENTITY
     if path.exists():
@@ -225,7 +229,10 @@ def _row_groups(name: str, parts: Sequence[Path]) -> Iterator[pa.Table]:
     for part in parts:
         if not part.is_dir():
             continue
-        batch.append(make_table(name, read_table(part, name)))
+        try:
+            batch.append(make_table(name, read_table(part, name)))
+        except RecordsError as error:
+            raise RecordsError(f"{error}; remove the folder {part} and run the same command again") from error
         rows += batch[-1].num_rows
         if rows >= ROWS_PER_GROUP:
             yield pa.concat_tables(batch).combine_chunks()

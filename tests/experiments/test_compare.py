@@ -122,7 +122,8 @@ def test_summary_pairs_every_strategy_with_the_first(
     assert list(summary["paired"]) == ["aggressive-twap", "dqn-twap"]
     assert summary["seeds"]["asked"] == "5:9"
     assert summary["sides"] == ["buy", "sell"]
-    assert summary["validity"] == {"judged": 4, "valid": 4, "invalid": {}}
+    gate = experiment.comparison.validity.model_dump()
+    assert summary["validity"] == {"judged": 4, "valid": 4, "invalid": {}, "gate": gate}
     assert summary["failures"] == []
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     episodes = read_frame(tmp_path / "run", "episodes").set_index(["strategy", "seed", "side"])["shortfall_cents"]
@@ -221,7 +222,7 @@ def test_invalid_markets_are_counted_and_named(
     every = summary["with_invalid_seeds"]["strategies"]["twap"]["shortfall_cents"]
     compare.print_comparison(summary)
     shown = capsys.readouterr().out
-    assert "Markets: 3 of 4 valid." in shown
+    assert "Markets: 3 of 4 valid. The gate asks of each seed's do-nothing market: two-sided at least 95%" in shown
     assert "with every seed" in shown
     assert " ".join(["twap", "4", f"{every['mean']:+.2f}"]).replace("-", "−") in " ".join(shown.split())
     assert "invalid: seed 7: two_sided 0.41 < 0.95" in shown

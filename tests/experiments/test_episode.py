@@ -23,10 +23,12 @@ from agents.views import View
 from analysis.costs import costs_of_fills
 from analysis.records import write_table
 from analysis.schema import RECORD_TABLES
+from analysis.schema import sort_table
 from configs import ConfigError
 from configs import Experiment
 from configs import Side
 from envs import OptimalExecEnv
+from experiments.episode import RECORDED_AFTER
 from experiments.episode import Episode
 from experiments.episode import check_strategies
 from experiments.episode import make_agent
@@ -297,6 +299,23 @@ def test_the_market_table_shows_the_grid_and_every_trade() -> None:
     lone = trades[trades["aggressor"] != 0].drop_duplicates("time_ns")
     best = np.where(lone["aggressor"] > 0, lone["ask"], lone["bid"])
     assert (lone["price"] == best).all()
+
+
+def test_the_record_goes_on_after_the_window_until_the_close_and_changes_nothing_before() -> None:
+    of = experiment()
+    short = Episode(of, "twap", 3, "buy")
+    tables, alone = (
+        {name: sort_table(name, table) for name, table in found.items()}
+        for found in (run_episode(of, "twap", 3, "buy"), short.tables())
+    )
+    market = tables.pop("market").to_pandas()
+    close = short.start - of.order.start + of.market.end_time
+    assert market["time_ns"].max() == close < short.end + RECORDED_AFTER
+    window = market[market["time_ns"] <= short.end].reset_index(drop=True)
+    pd.testing.assert_frame_equal(window, alone.pop("market").to_pandas())
+    assert (market["event"][market["time_ns"] > short.end] == "trade").any()
+    for name, table in tables.items():
+        assert table.equals(alone[name]), name
 
 
 @pytest.mark.parametrize("params", [{}, THIN], ids=["full", "thin"])
