@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare calibrate sweep notebooks test test-slow lint type bench bench-guard clean
+.PHONY: help setup experiment train compare calibrate impact sweep notebooks test test-slow lint type bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
@@ -51,6 +51,9 @@ compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strat
 
 calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which benchmark strategies read
 	$(PY) -m experiments.calibrate $(CONFIG) $(ARGS)
+
+impact: $(STAMP) ## Measure how the order moves the market, against the same market without it
+	$(PY) -m experiments.impact $(CONFIG) $(ARGS)
 
 sweep: $(STAMP) ## Try a few training settings side by side
 	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)

@@ -142,12 +142,14 @@ class Episode:
         side: Side of the parent order.
         policy: Exported policy, for a strategy that trades with one.
         engine: As for `abides.run`: all engines give the same tape.
+        after: For how long the market goes on and is recorded after the window, at most until its close, ns.
 
     Attributes:
         agent: The execution agent.
         tape: Trades and quotes of the market.
         start: Start of the window, ns since the epoch.
         end: End of the window.
+        recorded_until: End of the market's record.
     """
 
     def __init__(
@@ -158,6 +160,7 @@ class Episode:
         side: Side,
         policy: str | Path | None = None,
         engine: str = AUTO,
+        after: int = 0,
     ) -> None:
         self.experiment = experiment
         self.strategy, self.seed, self.side = strategy, seed, side
@@ -171,8 +174,10 @@ class Episode:
         order = experiment.order
         self.start = config["start_time"] + order.start
         self.end = self.start + order.window
-        # Nothing after the settlement belongs to the episode, and stopping early changes nothing before.
-        self._kernel.stop_time = self.end + order.settlement
+        close = config["start_time"] + experiment.market.end_time
+        self.recorded_until = min(self.end + after, close)
+        # Nothing later belongs to the episode, and stopping early changes nothing before.
+        self._kernel.stop_time = max(self.end + order.settlement, self.recorded_until)
         self._kernel.initialize()
         self._kernel.runner()
 
