@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare calibrate impact sweep notebooks test test-slow lint type bench bench-guard clean
+.PHONY: help setup experiment train compare calibrate impact backtest sweep notebooks test test-slow lint type bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
@@ -54,6 +54,9 @@ calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which
 
 impact: $(STAMP) ## Measure how the order moves the market, against the same market without it
 	$(PY) -m experiments.impact $(CONFIG) $(ARGS)
+
+backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
+	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)
 
 sweep: $(STAMP) ## Try a few training settings side by side
 	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)

@@ -39,7 +39,6 @@ from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
 from experiments.run_folder import RunFolder
-from experiments.run_folder import git_state
 
 FRACTIONS = (0.125, 0.25, 0.5, 1.0, 2.0)
 """Sizes of the orders, in sizes of the experiment's parent order."""
@@ -80,7 +79,8 @@ def main(args: Args) -> None:
     with RunFolder.open(args.out, "impact", experiment, run_id=args.run_id, arguments=arguments) as run:
         verb = "resuming" if run.resumed else "measuring"
         print(f"{verb} {len(seeds)} markets, {2 * len(FRACTIONS)} orders in each, in {run.path}", flush=True)
-        summary = measure_impact(experiment, args.strategy, seeds, run.path, args.workers, progress=True)
+        found = measure_impact(experiment, args.strategy, seeds, run.path, args.workers, progress=True)
+        summary = {**{key: run.manifest[key] for key in ("commit", "dirty")}, **found}
         write_json(run.file("summary.json"), summary)
         table = impact_table(summary)
         write_bytes(run.file("impact.md"), f"{table}\n".encode())
@@ -121,7 +121,6 @@ def measure_impact(
     grid = path_times(experiment) // SECOND
     return {
         "experiment": experiment.name,
-        **git_state(),
         "strategy": strategy,
         "seeds": f"{min(seeds)}:{max(seeds) + 1}",
         "n": len(seeds),
