@@ -21,7 +21,8 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare calibrate impact backtest sweep notebooks test test-slow lint type bench bench-guard clean
+.PHONY: help setup experiment train compare calibrate impact backtest realism sweep notebooks test test-slow lint type
+.PHONY: bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
@@ -57,6 +58,9 @@ impact: $(STAMP) ## Measure how the order moves the market, against the same mar
 
 backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
 	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)
+
+realism: $(STAMP) ## Hold the market against upstream's and against what is known of real ones
+	$(PY) -m experiments.realism $(CONFIG) $(ARGS)
 
 sweep: $(STAMP) ## Try a few training settings side by side
 	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)

@@ -232,7 +232,7 @@ def _draw_paths(ax: Axes, summary: Mapping[str, Any]) -> None:
     ax.set_xlim(0, minutes[-1])
     ax.set_xlabel("minutes since arrival (dashed: end of the window)")
     ax.set_ylabel("mid moved against the order, cents")
-    ax.legend(title="shares", loc="upper left", title_fontsize=9)
+    ax.legend(title="shares", loc="upper right", title_fontsize=9)
 
 
 def _draw_laws(ax: Axes, summary: Mapping[str, Any]) -> None:

@@ -83,6 +83,7 @@ def test_make_help_lists_every_target() -> None:
         "calibrate",
         "impact",
         "backtest",
+        "realism",
         "sweep",
         "notebooks",
         "test",
