@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare calibrate impact backtest realism sweep notebooks test test-slow lint type
+.PHONY: help setup experiment train compare calibrate impact backtest realism lobster sweep notebooks test test-slow lint type
 .PHONY: bench bench-guard clean
 
 help: ## List the targets
@@ -61,6 +61,9 @@ backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, fl
 
 realism: $(STAMP) ## Hold the market against upstream's and against what is known of real ones
 	$(PY) -m experiments.realism $(CONFIG) $(ARGS)
+
+lobster: $(STAMP) ## Write a simulated market as a LOBSTER day, as in ARGS="--seed 7"
+	$(PY) -m experiments.lobster $(CONFIG) $(ARGS)
 
 sweep: $(STAMP) ## Try a few training settings side by side
 	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)

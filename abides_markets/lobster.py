@@ -37,7 +37,7 @@ BUY, SELL = 1, -1
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 _DIRECTIONS = {"BID": BUY, "ASK": SELL}
-_NAME = re.compile(r"(?P<ticker>.+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_\d+_message_(?P<levels>\d+)\.csv")
+_NAME = re.compile(r"(?P<ticker>.+)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<start>\d+)_(?P<end>\d+)_message_\d+\.csv")
 
 
 class LobsterError(ValueError):
@@ -222,6 +222,8 @@ class LobsterDay:
         rows: The book after each event, as lines of an order book file; `None` if that was not read.
         ticker: Symbol.
         date: `YYYY-MM-DD`.
+        start: Beginning of the period, ns since midnight.
+        end: Its end.
         opening: The book before the first event, from the first line of the order book file; empty without one.
     """
 
@@ -229,6 +231,8 @@ class LobsterDay:
     rows: list[list[int]] | None
     ticker: str
     date: str
+    start: int
+    end: int
     opening: list[int]
 
 
@@ -300,7 +304,8 @@ def read_lobster(message_file: str | Path, orderbook_file: str | Path | None = N
             raise LobsterError(f"{orderbook_file}: {len(rows)} lines, but {path.name} has {len(messages)}")
         if messages:
             opening = _before(messages[0], rows[0])
-    return LobsterDay(messages, rows, name["ticker"], name["date"], opening)
+    start, end = (int(name[which]) * MILLISECOND for which in ("start", "end"))
+    return LobsterDay(messages, rows, name["ticker"], name["date"], start, end, opening)
 
 
 def _before(message: LobsterMessage, row: list[int]) -> list[int]:
