@@ -37,7 +37,9 @@ def summarise_backtest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     for name in found[0]["strategies"]:
         costs = {
-            kind: np.array([np.mean(one["strategies"][name][kind]["shortfall_cents"]) for one in found])
+            kind: np.array([one["strategies"][name][kind]["shortfall_cents"] for one in found], dtype=np.float64).mean(
+                axis=1
+            )
             for kind in KINDS
         }
         entry: dict[str, Any] = {kind: estimate(costs[kind]).as_dict() for kind in KINDS}

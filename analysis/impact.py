@@ -9,9 +9,10 @@ The power law is impact = c (x / x₀)^b, x the size or the participation rate a
 markets). It is fitted to the mean impacts by generalised least squares with the covariance of these means over seeds:
 all sizes meet the same markets, and the mean impact of a small size may come out below zero, where no logarithm goes.
 Intervals are those of the profile likelihood (W. Meeker and L. Escobar, "Teaching about approximate confidence regions
-based on maximum likelihood estimation", The American Statistician 49 (1995)) with Hotelling's F quantile in place of
-χ² because the covariance is estimated. Where the data do not bound a parameter within the range that is searched,
-there is no bound.
+based on maximum likelihood estimation", The American Statistician 49 (1995)), with the t distribution and the variance
+that belong to an estimated covariance (C. R. Rao, Biometrika 46 (1959); J. Grizzle and D. Allen, "Analysis of growth
+and dose response curves", Biometrics 25 (1969), exact for a curve that is linear in its parameters). Where the data do
+not bound a parameter within the range that is searched, there is no bound.
 """
 
 from __future__ import annotations
@@ -94,8 +95,6 @@ class _Fit:
         self._n, self._sizes = rows.shape
         self._means = rows.mean(axis=0)
         self._precision = np.linalg.inv(np.cov(rows, rowvar=False) / self._n)
-        # T² of Hotelling for one parameter: n − 1 degrees of freedom of the covariance.
-        self._slack = float(stats.f.ppf(LEVEL, 1, self._n - 1))
 
     def _profile(self, exponents: Floats) -> tuple[Floats, Floats, Floats]:
         """For each exponent the c that fits best, the curvature in c there, and the distance that is left."""
@@ -116,13 +115,23 @@ class _Fit:
     def inside(self, exponents: Floats) -> NDArray[np.bool_]:
         """Which exponents the data allow; at least the best one."""
         distance = self._profile(exponents)[2]
-        allowed: NDArray[np.bool_] = distance <= distance.min() + self._slack
+        allowed: NDArray[np.bool_] = distance <= self._limit(distance)
         return allowed
+
+    def _limit(self, distance: Floats) -> float:
+        """Largest distance that the data allow a value of one parameter, given the distances of all.
+
+        With a known covariance it would lie the quantile of χ² above the least. Estimating the covariance costs the
+        degrees of freedom of the K − 2 contrasts that the curve leaves, and how far these are off enters the variance.
+        """
+        least, freedom = float(distance.min()), self._n - 1 - (self._sizes - 2)
+        scale = (self._n - 1) / freedom * (1 + least / (self._n - 1))
+        return least + scale * float(stats.f.ppf(LEVEL, 1, freedom))
 
     def scales(self, exponents: Floats) -> list[float]:
         """The least and the largest c that the data allow with one of these exponents."""
         scale, curvature, distance = self._profile(exponents)
-        spread = np.sqrt(np.maximum(0, distance.min() + self._slack - distance) / curvature)
+        spread = np.sqrt(np.maximum(0, self._limit(distance) - distance) / curvature)
         return [float((scale - spread).min()), float((scale + spread).max())]
 
     def misfit_p(self, exponent: float) -> float:
@@ -267,27 +276,31 @@ def _mixed(colour: str, share: float) -> tuple[float, float, float]:
 
 
 def impact_table(summary: Mapping[str, Any]) -> str:
-    """Return the sizes and the power laws as Markdown."""
+    """Return the sizes, what is left of their impact after the window, and the power laws, as Markdown."""
     lines = [
-        "| Shares | Part of the volume | Paid, cents a share | Moved the mid at the end, cents | … buying | … selling"
-        " | … 15 min later | Execution, cents a share |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| Shares | Part of the volume | Execution, cents a share | Paid, cents a share | Moved the mid at the end"
+        " | … buying | … selling |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for entry in summary["sizes"]:
-        last = list(entry["after"].values())[-1]
         cells = [
-            f"{entry['shares']:,}".replace(",", " "),
+            _shares(entry),
             f"{100 * entry['participation']['mean']:.1f} %",
-            *(with_interval(entry[name]) for name in ("paid_cents", "end_cents", "end_buy_cents", "end_sell_cents")),
-            with_interval(last),
             with_interval(entry["execution_cents"], 2),
+            *(with_interval(entry[name]) for name in ("paid_cents", "end_cents", "end_buy_cents", "end_sell_cents")),
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "| Impact | on | exponent | at the parent order, cents | p of the misfit |",
-        "|---|---|---:|---:|---:|",
-    ]
+        lines.append(f"| {' | '.join(cells)} |")
+    horizons = [h for h in summary["sizes"][0]["after"] if h != "0"]
+    if horizons:
+        last = horizons[-1]
+        later = [f"after {int(h) // 60} min" for h in horizons]
+        lines += ["", f"| Shares | At the end | {' | '.join(later)} | Faded {later[-1]} |"]
+        lines.append("|---:" * (len(horizons) + 3) + "|")
+        for entry in summary["sizes"]:
+            left = [with_interval(entry["after"][h]) for h in ("0", *horizons)]
+            lines.append(f"| {_shares(entry)} | {' | '.join(left)} | {with_interval(entry['faded'][last])} |")
+    lines += ["", "| Impact | on | exponent | at the parent order, cents | p of the misfit |"]
+    lines.append("|---|---|---:|---:|---:|")
     for measure, name in (("end_cents", "at the end of the window"), ("paid_cents", "paid")):
         for x, law in summary["power_laws"][measure].items():
             misfit = "" if law["misfit_p"] is None else f"{law['misfit_p']:.2f}"
@@ -295,6 +308,10 @@ def impact_table(summary: Mapping[str, Any]) -> str:
                 f"| {name} | {x} | {_of_law(law['exponent'], 2)} | {_of_law(law['at_reference'], 1)} | {misfit} |"
             )
     return "\n".join(lines)
+
+
+def _shares(entry: Mapping[str, Any]) -> str:
+    return f"{entry['shares']:,}".replace(",", " ")
 
 
 def with_interval(found: Mapping[str, Any], digits: int = 1) -> str:

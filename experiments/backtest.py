@@ -46,7 +46,6 @@ from experiments.console import run_command
 from experiments.episode import Episode
 from experiments.episode import check_strategies
 from experiments.episode import make_agent
-from experiments.impact import mid2_at
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
@@ -154,14 +153,14 @@ def measure(experiment: Experiment, strategies: Sequence[str], seed: int) -> dic
     record = Record(experiment, seed)
     found: dict[str, Any] = {}
     for name in strategies:
-        runs: dict[str, dict[str, list[float]]] = {
+        runs: dict[str, dict[str, list[float | None]]] = {
             kind: {"shortfall_cents": [], "completion": []} for kind in ("market", "backtest")
         }
         for side in SIDES:
             episode = Episode(experiment, name, seed, side)
             tried = record.work(make_agent(experiment, name, seed, side, 1))
             for kind, agent, end2 in (
-                ("market", episode.agent, int(mid2_at(episode.tape, np.array([episode.end]))[0])),
+                ("market", episode.agent, int(episode.tape.mid2_at(np.array([episode.end]))[0])),
                 ("backtest", tried, record.end_mid2),
             ):
                 runs[kind]["shortfall_cents"].append(shortfall_cents(agent, end2))
@@ -170,9 +169,13 @@ def measure(experiment: Experiment, strategies: Sequence[str], seed: int) -> dic
     return {"seed": seed, "strategies": found}
 
 
-def shortfall_cents(agent: ExecutionAgent, end_mid2: int) -> float:
-    """Return the shortfall of what an agent has done, cents per share of its parent order, positive is better."""
-    assert agent.arrival2 is not None, "a market without a two-sided book in the window has no arrival price"
+def shortfall_cents(agent: ExecutionAgent, end_mid2: int) -> float | None:
+    """Return the shortfall of what an agent has done, cents per share of its parent order, positive is better.
+
+    None without an arrival price: the book was not two-sided in the window.
+    """
+    if agent.arrival2 is None:
+        return None
     order = agent.order
     traded = sum(fill.quantity * (agent.arrival2 - 2 * fill.price) for fill in agent.fills)
     left = (order.quantity - agent.filled) * (agent.arrival2 - end_mid2)
@@ -204,7 +207,7 @@ class Record:
         config["stop_time"] = self._stop
         abides.run(config, engine="auto")
         self.messages: list[LobsterMessage] = messages_of(exchange.order_books[SYMBOL].history, self._midnight)
-        self.end_mid2 = int(mid2_at(self.tape, np.array([self._midnight + order.start + order.window]))[0])
+        self.end_mid2 = int(self.tape.mid2_at(np.array([self._midnight + order.start + order.window]))[0])
         latency = config["agent_latency_model"].get_latency
         self._latencies = np.array([[0, latency(0, number)], [latency(number, 0), 0]])
         self._hours = exchange.mkt_open, exchange.mkt_close

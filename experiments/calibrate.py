@@ -184,13 +184,9 @@ def measure_background(experiment: Experiment, seed: int) -> dict[str, Any]:
     sizes = np.array([trade.quantity for trade in tape.trades], dtype=np.int64)
     edges = np.arange(OPEN, experiment.market.end_time + 1, MINUTE)
     volume, _ = np.histogram(times, edges, weights=sizes)
-    both = [quote for quote in tape.quotes if quote.bid >= 0 and quote.ask >= 0]
-    quoted = np.array([quote.time for quote in both], dtype=np.int64) - midnight
-    mids = np.array([quote.bid + quote.ask for quote in both], dtype=np.int64) / 2
     start, window = experiment.order.start, experiment.order.window
     grid = np.append(np.arange(start, start + window, MINUTE), start + window)
-    at = np.searchsorted(quoted, grid, side="right") - 1
-    return {"volume": volume.tolist(), "changes": np.diff(mids[np.maximum(at, 0)]).tolist()}
+    return {"volume": volume.tolist(), "changes": (np.diff(tape.mid2_at(midnight + grid)) / 2).tolist()}
 
 
 def _summarise(experiment: Experiment, seeds: range, found: Sequence[dict[str, Any]]) -> Calibration:

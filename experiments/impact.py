@@ -20,7 +20,6 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from abides_markets.tape import MarketTape
 from analysis.files import write_bytes
 from analysis.files import write_json
 from analysis.impact import impact_figure
@@ -148,7 +147,7 @@ def measure(experiment: Experiment, strategy: str, seed: int) -> dict[str, Any]:
     """
     times = path_times(experiment)
     twin = do_nothing_twin(experiment, seed)
-    base = mid2_at(twin.tape, twin.start + times)
+    base = twin.tape.mid2_at(twin.start + times)
     orders = []
     for fraction in FRACTIONS:
         size = max(1, round(fraction * experiment.order.quantity))
@@ -159,7 +158,7 @@ def measure(experiment: Experiment, strategy: str, seed: int) -> dict[str, Any]:
         for side in ("buy", "sell"):
             run = Episode(sized, strategy, seed, side, after=experiment.market.end_time)
             row = run.tables()["episodes"].to_pylist()[0]
-            moved = run.agent.order.sign * (mid2_at(run.tape, run.start + times) - base)
+            moved = run.agent.order.sign * (run.tape.mid2_at(run.start + times) - base)
             for name, value in (
                 ("path2", moved.tolist()),
                 ("participation", row["filled"] / row["volume"] if row["volume"] else 0.0),
@@ -170,14 +169,6 @@ def measure(experiment: Experiment, strategy: str, seed: int) -> dict[str, Any]:
                 entry.setdefault(name, []).append(value)
         orders.append(entry)
     return {"seed": seed, "reference": PARENT, "orders": orders}
-
-
-def mid2_at(tape: MarketTape, times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return twice the last two-sided mid at or before each time, half cents; the first one before it."""
-    both = np.array([(q.time, q.bid + q.ask) for q in tape.quotes if q.bid >= 0 and q.ask >= 0], dtype=np.int64)
-    at = np.searchsorted(both[:, 0], times, side="right") - 1
-    found: NDArray[np.int64] = both[np.maximum(at, 0), 1]
-    return found
 
 
 if __name__ == "__main__":

@@ -84,7 +84,10 @@ def main(args: Args) -> None:
     arguments = {"seeds": f"{seeds.start}:{seeds.stop}", "upstream_seeds": upstream_seeds}
     with RunFolder.open(args.out, "realism", experiment, run_id=args.run_id, arguments=arguments) as run:
         verb = "resuming" if run.resumed else "measuring"
-        print(f"{verb} {len(upstream_seeds)} markets of rmsc04 and {len(seeds)} of {experiment.name} in {run.path}")
+        print(
+            f"{verb} {len(upstream_seeds)} markets of rmsc04 and {len(seeds)} of {experiment.name} in {run.path}",
+            flush=True,
+        )
         summary = {
             **{key: run.manifest[key] for key in ("commit", "dirty")},
             **measure_realism(experiment, seeds, upstream_seeds, run.path, args.workers, progress=True),
@@ -98,7 +101,10 @@ def main(args: Args) -> None:
         run.finish()
     verdicts = [fact["verdict"] for fact in summary["facts"].values()]
     counts = ", ".join(f"{verdicts.count(one)} {one}" for one in ("pass", "fail", "open"))
-    print(f"\n{tables}\n\n{counts}; seeds {arguments['seeds']}, n = {len(seeds)}\nfigure: {run.file('realism.png')}")
+    print(
+        f"\n{tables}\n\n{counts}; seeds {arguments['seeds']}, n = {len(seeds)}\nfigure: {run.file('realism.png')}",
+        flush=True,
+    )
 
 
 def measure_realism(

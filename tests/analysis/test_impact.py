@@ -124,8 +124,10 @@ def test_a_summary_holds_the_means_of_both_sides() -> None:
 def test_table_and_figure_show_every_size_and_are_the_same_each_time() -> None:
     summary = summarise_impact(measured(), list(range(0, 130, 10)), 60)
     table = impact_table(summary)
-    for text in ("| 100 |", "| 200 |", "| 400 |", "exponent"):
+    for text in ("| 100 |", "| 200 |", "| 400 |", "exponent", "after 1 min |"):
         assert text in table
+    widths = {line.count("|") for line in table.splitlines() if line}
+    assert widths == {6, 8, 5}, "heads and rows of each table have as many columns"
     assert svg(impact_figure(summary)) == svg(impact_figure(summary))
     for seeds in (2, 3):  # too few for a law: still a figure and a table
         few = summarise_impact(measured(seeds), list(range(0, 130, 10)), 60)

@@ -78,6 +78,16 @@ def test_the_shortfall_is_that_of_the_records(strategy: str, side: Any) -> None:
     assert shortfall_cents(episode.agent, row["end_mid2"]) == pytest.approx(row["shortfall_cents"])
 
 
+def test_a_market_without_an_arrival_price_has_no_shortfall() -> None:
+    agent = make_agent(experiment(), "twap", SEED, "buy", 1)
+    assert shortfall_cents(agent, 200_000) is None
+    costs = {"shortfall_cents": [None, -2.0], "completion": [0.0, 1.0]}
+    known = {"shortfall_cents": [-1.0, -2.0], "completion": [1.0, 1.0]}
+    summary = summarise_backtest([{"strategies": {"twap": {"market": costs, "backtest": known}}}])
+    assert summary["strategies"]["twap"]["market"]["mean"] is None
+    assert summary["strategies"]["twap"]["flattery"]["n"] == 0
+
+
 def test_a_summary_pairs_the_two_on_each_seed() -> None:
     short = experiment(order={"quantity": 1_200})
     found = [measure(short, ("twap", "idle"), SEED + i) for i in range(3)]
