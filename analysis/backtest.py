@@ -16,12 +16,14 @@ from matplotlib.figure import Figure
 from analysis.impact import with_interval
 from analysis.plots import ASK
 from analysis.plots import BID
+from analysis.plots import GAIN
 from analysis.plots import _figure
 from analysis.plots import _finish
 from analysis.plots import style
 from analysis.stats import estimate
 
 KINDS = ("backtest", "market")
+TICKS = (-500, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50)
 
 
 def summarise_backtest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -101,8 +103,11 @@ def backtest_figure(summary: Mapping[str, Any]) -> Figure:
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.grid(axis="y", visible=False)
         ax.set_xscale("symlog", linthresh=10, linscale=1.5)
+        ends = [end for entry in summary["strategies"].values() for kind in KINDS for end in entry[kind]["ci95"] or ()]
+        ax.set_xlim(left=min([-10.0, *ends]) * 1.15, right=max([0.0, *ends]) + 1)
+        ax.set_xticks([tick for tick in TICKS if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]], minor=False)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.set_xlabel("gain over arrival, cents per share (higher is better; beyond ±10 on a logarithmic scale)")
+        ax.set_xlabel(f"{GAIN}; logarithmic beyond ±10")
         handles, labels = ax.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2)
         return _finish(figure)
