@@ -3,7 +3,7 @@
 Two questions. Is rmsc04 here the rmsc04 of upstream ABIDES? Its statistics on seeds 0 to 9 are held against those that
 were measured of upstream, digit by digit. And is the execution market like a real one? Stylised facts of the market in
 which nobody trades a parent order are held against what the literature reports, with a verdict for each
-(`analysis/realism.py`).
+(`analysis/facts.py`).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from abides_markets.lobster import messages_of_book
 from abides_markets.tape import MarketTape
 from agents.market import build_market
 from agents.market import exchange_of
+from analysis.facts import LEVELS
+from analysis.facts import Flow
+from analysis.facts import curves_of
+from analysis.facts import facts_of
+from analysis.facts import upstream_facts_of
 from analysis.files import write_bytes
 from analysis.files import write_json
 from analysis.plots import save
-from analysis.realism import LEVELS
-from analysis.realism import Flow
 from analysis.realism import compare_with_upstream
-from analysis.realism import curves_of
-from analysis.realism import facts_of
 from analysis.realism import facts_table
 from analysis.realism import read_upstream
 from analysis.realism import realism_figure
 from analysis.realism import summarise_realism
-from analysis.realism import upstream_facts_of
 from analysis.realism import upstream_table
 from configs import Experiment
 from configs import load_experiment

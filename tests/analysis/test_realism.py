@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.facts import FACTS
+from analysis.facts import LEVELS
+from analysis.facts import MINUTE
+from analysis.facts import SECOND
+from analysis.facts import Flow
+from analysis.facts import autocorrelation
+from analysis.facts import curves_of
+from analysis.facts import facts_of
+from analysis.facts import hill
+from analysis.facts import returns
 from analysis.plots import svg
-from analysis.realism import FACTS
-from analysis.realism import LEVELS
-from analysis.realism import MINUTE
-from analysis.realism import SECOND
-from analysis.realism import Flow
-from analysis.realism import autocorrelation
 from analysis.realism import compare_with_upstream
-from analysis.realism import curves_of
-from analysis.realism import facts_of
 from analysis.realism import facts_table
-from analysis.realism import hill
 from analysis.realism import read_upstream
 from analysis.realism import realism_figure
-from analysis.realism import returns
 from analysis.realism import summarise_realism
 from analysis.realism import upstream_table
 from analysis.realism import verdict
