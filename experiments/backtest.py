@@ -40,13 +40,13 @@ from analysis.plots import save
 from configs import Experiment
 from configs import Side
 from configs import load_experiment
+from experiments.compare import check_request
 from experiments.console import Settings
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import Episode
 from experiments.episode import check_strategies
 from experiments.episode import make_agent
-from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
 from experiments.run_folder import RunFolder
@@ -92,7 +92,7 @@ def main(args: Args) -> None:
     names = [name.strip() for name in args.strategies.split(",") if name.strip()]
     if args.quick and args.strategies == Args.strategies:
         names = ["twap", "post_then_cross", "immediate"]
-    check_workers(args.workers)
+    check_request(names, seeds, args.workers)
     check_strategies(experiment, names, None)
     arguments = {"strategies": names, "seeds": f"{seeds.start}:{seeds.stop}"}
     with RunFolder.open(args.out, "backtest", experiment, run_id=args.run_id, arguments=arguments) as run:

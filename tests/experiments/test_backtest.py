@@ -134,6 +134,19 @@ def test_the_command_writes_summary_table_and_figure_and_goes_on_where_it_stoppe
     assert "resuming 3 markets, 2 strategies in each" in capsys.readouterr().out
 
 
-def test_the_command_refuses_a_strategy_that_needs_a_policy(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="strategy 'dqn' trades with a policy"):
-        command.main(command.Args("quick", strategies="twap,dqn", out=tmp_path))
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"strategies": "twap,dqn"}, "strategy 'dqn' trades with a policy"),
+        ({"strategies": "twap,twap"}, "strategy 'twap' is listed twice"),
+        ({"strategies": ","}, "no strategies"),
+        ({"seeds": "1000000:1000001"}, "an interval needs at least two"),
+        ({"workers": 0}, "workers must be at least 1, got 0"),
+    ],
+)
+def test_the_command_says_what_it_refuses_before_anything_runs(
+    named: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        command.main(command.Args("quick", out=tmp_path / "results", **named))
+    assert not (tmp_path / "results").exists()
