@@ -21,7 +21,8 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare benchmarks report calibrate sweep notebooks test test-slow test-browser lint type bench bench-guard clean
+.PHONY: help setup experiment train compare benchmarks report calibrate impact backtest realism lobster sweep notebooks
+.PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
@@ -57,6 +58,18 @@ report: $(STAMP) ## Build a run's report again, as in ARGS=results/latest
 
 calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which benchmark strategies read
 	$(PY) -m experiments.calibrate $(CONFIG) $(ARGS)
+
+impact: $(STAMP) ## Measure how the order moves the market, against the same market without it
+	$(PY) -m experiments.impact $(CONFIG) $(ARGS)
+
+backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
+	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)
+
+realism: $(STAMP) ## Hold the market against upstream's and against what is known of real ones
+	$(PY) -m experiments.realism $(CONFIG) $(ARGS)
+
+lobster: $(STAMP) ## Write a simulated market as a LOBSTER day, as in ARGS="--seed 7"
+	$(PY) -m experiments.lobster $(CONFIG) $(ARGS)
 
 sweep: CONFIG = configs/sweep.yaml
 sweep: $(STAMP) ## Search for training settings; resumes; ARGS=--quick for a trial run
