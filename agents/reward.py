@@ -94,6 +94,20 @@ class Reward:
         self._unit = 1.0 if config.price_unit == "cents" else 0.01
         self._kind = DEPTHS.index(config.depth)
 
+    def of_step(self, fills: NDArray[Any], rows: Rows, after: Rows) -> Floats:
+        """Return the reward of a step, but for the completion penalty.
+
+        Args:
+            fills: Executions of the step, `(F,)` of `FILL`.
+            rows: The views that the actions answered, `(N,)`.
+            after: The views that came of them, `(N,)`.
+        """
+        return (
+            self.implementation_shortfall(fills, rows)
+            - self.benchmark_gain(rows, after)
+            - self.impact_penalty(fills, rows)
+        )
+
     def gain(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return Σ q·s·(arrival − price) over the fills of each market `(N,)`, cents; s is +1 to buy, −1 to sell."""
         gains = np.empty(len(rows))

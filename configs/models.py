@@ -32,6 +32,7 @@ from abides_markets.switches import Switches
 
 CONFIG_DIR = Path(__file__).resolve().parent
 REGIME_DIR = CONFIG_DIR / "regimes"
+POLICY_DIR = CONFIG_DIR / "policies"
 SECOND = 1_000_000_000
 LAST_CLOSE = str_to_ns("16:00:00")
 """Latest close: the background's fundamental ends here, ns since midnight."""
@@ -238,6 +239,7 @@ class ObservationConfig(Model):
         "imbalance_3",
         "imbalance_4",
         "imbalance_5",
+        "imbalance_total",
         "own_depth_1",
         "own_depth_5",
         "own_depth_total",
@@ -478,10 +480,32 @@ def _is_seed_range(text: str) -> str:
     return text
 
 
+def released_policy(name: str) -> Path:
+    """File of a released policy."""
+    return POLICY_DIR / f"{name}.npz"
+
+
+def _is_released(name: str) -> str:
+    known = sorted(path.stem for path in POLICY_DIR.glob("*.npz"))
+    if name not in known:
+        raise ValueError(f"policy must be one of {', '.join(known)}, got {name!r}")
+    return name
+
+
 class ComparisonConfig(Model):
-    """What is compared: strategies (the first is the reference of every pair), seeds `A:B` (B excluded), processes."""
+    """What is compared.
+
+    Attributes:
+        strategies: Names; the first is the reference of every pair.
+        policy: Name of a released policy in `configs/policies/`, which strategies of kind `policy` trade with when the
+            command is given none.
+        seeds: Seeds `A:B` of the markets, B excluded.
+        workers: Processes.
+        validity: The gate.
+    """
 
     strategies: tuple[Name, ...] = ("twap", "aggressive", "passive", "random", "dqn")
+    policy: Annotated[Name, AfterValidator(_is_released)] | None = None
     seeds: Annotated[str, AfterValidator(_is_seed_range)] | None = None
     workers: PositiveInt = 2
     validity: ValidityConfig = ValidityConfig()

@@ -226,8 +226,7 @@ class MultiAgentExecEnv(MultiAgentEnv):
         reward = 0.0
         if before is not None:
             fills = fill_rows(view.fills)
-            gained = self._reward.implementation_shortfall(fills, before) - self._reward.impact_penalty(fills, before)
-            reward = float(gained[0])
+            reward = float(self._reward.of_step(fills, before, rows)[0])
             seat.gain += float(self._reward.gain(fills, before)[0])
         seat.view, seat.rows, seat.ended = view, rows, seat.agent.finished
         info: dict[str, Any] = {

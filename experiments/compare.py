@@ -31,6 +31,7 @@ from configs import Experiment
 from configs import Side
 from configs import load_experiment
 from configs import parse_seeds
+from configs.models import released_policy
 from experiments.comparison_table import print_comparison
 from experiments.console import Progress
 from experiments.console import Settings
@@ -67,7 +68,7 @@ class Args:
     strategies: str | None = None
     """Names separated by commas; the first is the reference of every pair."""
     policy: Path | None = None
-    """Exported policy (policy.npz) that `dqn` trades with."""
+    """Exported policy (policy.npz) that strategies of kind `dqn` or `policy` trade with."""
     seeds: str | None = None
     """Seeds of the markets, A:B with B excluded."""
     workers: int | None = None
@@ -193,13 +194,16 @@ def main(args: Args) -> None:
     comparison = experiment.comparison
     strategies = _split(args.strategies) if args.strategies is not None else list(comparison.strategies)
     seeds = choose_seeds(experiment, args.seeds)
+    policy = args.policy
+    if policy is None and comparison.policy is not None:
+        policy = released_policy(comparison.policy)
     if args.quick:
         seeds = seeds[:QUICK_SEEDS]
-        if args.policy is None and args.strategies is None:
+        if policy is None and args.strategies is None:
             strategies = [name for name in strategies if not trades_with_policy(experiment, name)]
     workers = args.workers if args.workers is not None else comparison.workers
     check_address(args.address)
-    plan = make_plan(experiment, strategies, seeds, policy=args.policy, workers=workers)
+    plan = make_plan(experiment, strategies, seeds, policy=policy, workers=workers)
     arguments = {"strategies": strategies, "seeds": seeds_text(seeds), "policy": plan.policy_digest()}
     out = args.out if args.address is None else args.out.resolve()
     with RunFolder.open(out, "compare", experiment, run_id=args.run_id, arguments=arguments) as run:
