@@ -139,12 +139,3 @@ def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, S
     sides: tuple[Side, ...] = ("buy", "sell") if side == "both" else (side,)
     seeds = parse_seeds(load_seed_ranges().validation)
     return [(seed, one) for seed in seeds[: -(-count // len(sides))] for one in sides][:count]
-
-
-def most_taken(rollouts: Iterable[Rollout]) -> tuple[int, float]:
-    """The action that was taken most often, and its share of all."""
-    counts: Counter[int] = Counter()
-    for rollout in rollouts:
-        counts.update(rollout.actions)
-    action, count = counts.most_common(1)[0]
-    return action, count / counts.total()

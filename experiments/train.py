@@ -20,10 +20,9 @@ from experiments.console import check_address
 from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.degeneracy import examine
 from experiments.rollouts import MarketKind
 from experiments.rollouts import check_environment
-from experiments.rollouts import greedy
-from experiments.rollouts import most_taken
 from experiments.rollouts import reference_rules
 from experiments.rollouts import run_rule
 from experiments.rollouts import seconds_to_train
@@ -34,7 +33,6 @@ from experiments.run_folder import git_state
 POLICY = "policy.npz"
 REFERENCE_EPISODES = 2
 VALIDATION_EPISODES = 4
-DEGENERATE_SHARE = 0.99
 QUICK_STEPS = 4_000
 
 
@@ -156,28 +154,32 @@ def show_references(experiment: Experiment, market: MarketKind) -> dict[str, flo
 
 
 def show_policy(experiment: Experiment, market: MarketKind, policy: NumpyPolicy) -> dict[str, Any]:
-    """Print what the greedy policy comes to on a few validation markets, and whether it always acts alike.
+    """Print what the greedy policy comes to on a few validation markets, and in what it is degenerate.
 
     Returns:
-        Mean return, completion, shortfall and the share of the most taken action, as JSON values.
+        Mean return, completion, shortfall, the share of the most taken action, the share of decisions that depend on
+        the book, and the verdicts, as JSON values.
     """
-    rollouts = run_rule(experiment, market, greedy(policy), validation_episodes(experiment, VALIDATION_EPISODES))
-    action, share = most_taken(rollouts)
+    examined = examine(experiment, market, policy, validation_episodes(experiment, VALIDATION_EPISODES))
+    rollouts = examined.rollouts
     found = {
         "episodes": len(rollouts),
         "return": fmean(rollout.reward for rollout in rollouts),
         "completion": fmean(rollout.completion for rollout in rollouts),
         "shortfall_cents": fmean(rollout.shortfall_cents for rollout in rollouts),
-        "most_taken_action": action,
-        "most_taken_share": share,
+        "most_taken_action": examined.most_taken,
+        "most_taken_share": examined.most_taken_share,
+        "book_share": examined.book_share,
+        "degenerate": list(examined.verdicts),
     }
     print(
         f"  greedy on {len(rollouts)} validation episodes: mean return {found['return']:.2f}"
-        f"  completion {found['completion']:.0%}  most taken action {action} ({share:.0%})",
+        f"  completion {found['completion']:.0%}  most taken action {examined.most_taken}"
+        f" ({examined.most_taken_share:.0%})",
         flush=True,
     )
-    if share >= DEGENERATE_SHARE:
-        print(f"  warning: the policy has collapsed to action {action}", flush=True)
+    for verdict in examined.verdicts:
+        print(f"  warning: the policy is degenerate: {verdict}", flush=True)
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents import STRATEGIES
+from agents.registry import POLICY_KINDS
 from analysis.report import build_report
 from configs import ConfigError
 from configs import load_experiment
@@ -38,7 +39,7 @@ def args(out: Path, **options: object) -> benchmarks.Args:
 def test_the_configuration_compares_every_hand_made_strategy() -> None:
     experiment = load_experiment("benchmarks")
     kinds = {strategy_config(experiment, name).kind for name in experiment.comparison.strategies}
-    assert kinds == set(STRATEGIES) - {"idle", "dqn"}
+    assert kinds == set(STRATEGIES) - {"idle", *POLICY_KINDS}
     assert experiment.comparison.strategies[0] == "twap"
 
 

@@ -80,6 +80,8 @@ def markets(monkeypatch: pytest.MonkeyPatch) -> FakeMarkets:
     monkeypatch.setattr(evaluation, "run_episode", fake.run_episode)
     monkeypatch.setattr(evaluation, "run_do_nothing", fake.run_do_nothing)
     monkeypatch.setattr(compare, "check_strategies", lambda *_: None)
+    # The estimate of the time runs an episode of its own, which is no unit.
+    monkeypatch.setattr(compare, "seconds_a_unit", lambda plan: 1.0)
     return fake
 
 

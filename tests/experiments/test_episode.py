@@ -19,6 +19,7 @@ from agents.execution_agent import Decision
 from agents.execution_agent import ExecutionAgent
 from agents.market import build_market
 from agents.market import exchange_of
+from agents.registry import POLICY_KINDS
 from agents.views import View
 from analysis.costs import costs_of_fills
 from analysis.records import write_table
@@ -446,7 +447,8 @@ def test_parameters_reach_the_strategy() -> None:
 
 def test_the_papers_baselines_decide_every_second_and_others_when_the_experiment_says() -> None:
     of = experiment(decision_interval="20s")
-    intervals = {name: make_agent(of, name, 0, "buy", 7).interval // SECOND for name in STRATEGIES if name != "dqn"}
+    names = [name for name in STRATEGIES if name not in POLICY_KINDS]
+    intervals = {name: make_agent(of, name, 0, "buy", 7).interval // SECOND for name in names}
     papers = {"aggressive", "passive", "random"}
     assert intervals == {name: 1 if name in papers else 20 for name in intervals}
 
