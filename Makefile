@@ -21,12 +21,13 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare calibrate sweep notebooks test test-slow lint type bench bench-guard clean
+.PHONY: help setup experiment train compare benchmarks report calibrate impact backtest realism lobster sweep notebooks
+.PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
 	@echo 'make TARGET [CONFIG=configs/quick.yaml] [ARGS="options of the command"] [PYTHON=python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv and install everything into it; done once, the other targets call it
 
@@ -43,16 +44,35 @@ $(STAMP): pyproject.toml constraints.txt
 experiment: $(STAMP) ## Train a policy, compare it with TWAP on the same markets, say where the report lies
 	$(PY) -m experiments.experiment $(CONFIG) $(ARGS)
 
-train: $(STAMP) ## Train a policy as CONFIG says; resumes a run that was interrupted
+train: $(STAMP) ## Train a policy as CONFIG says; resumes; ARGS=--quick for a trial run
 	$(PY) -m experiments.train $(CONFIG) $(ARGS)
 
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
 	$(PY) -m experiments.compare $(CONFIG) $(ARGS)
 
+benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (2.5 hours; ARGS=--quick: minutes); resumes
+	$(PY) -m experiments.benchmarks $(ARGS)
+
+report: $(STAMP) ## Build a run's report again, as in ARGS=results/latest
+	$(PY) -m analysis.report $(ARGS)
+
 calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which benchmark strategies read
 	$(PY) -m experiments.calibrate $(CONFIG) $(ARGS)
 
-sweep: $(STAMP) ## Try a few training settings side by side
+impact: $(STAMP) ## Measure how the order moves the market, against the same market without it
+	$(PY) -m experiments.impact $(CONFIG) $(ARGS)
+
+backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
+	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)
+
+realism: $(STAMP) ## Hold the market against upstream's and against what is known of real ones
+	$(PY) -m experiments.realism $(CONFIG) $(ARGS)
+
+lobster: $(STAMP) ## Write a simulated market as a LOBSTER day, as in ARGS="--seed 7"
+	$(PY) -m experiments.lobster $(CONFIG) $(ARGS)
+
+sweep: CONFIG = configs/sweep.yaml
+sweep: $(STAMP) ## Search for training settings; resumes; ARGS=--quick for a trial run
 	$(PY) -m experiments.sweep $(CONFIG) $(ARGS)
 
 notebooks: $(STAMP) ## Run every notebook from top to bottom
@@ -63,6 +83,9 @@ test: $(STAMP) ## Run the tests, but for the slow ones
 
 test-slow: $(STAMP) ## Run the slow tests
 	$(PY) -m pytest -m slow $(ARGS)
+
+test-browser: $(STAMP) ## Open the pages in headless Chromium, which must be installed; screenshots in build/browser/
+	$(PY) -m pytest -m browser $(ARGS)
 
 lint: $(STAMP) ## Check style, format and the direction of imports
 	$(PY) -m ruff check $(ARGS)

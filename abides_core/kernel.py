@@ -82,7 +82,8 @@ class Kernel:
         messages: The queue, a heap of `(time, sender, recipient, message id, message)`.
         ttl_messages: Entries taken from the queue so far.
         agent_current_times: For each agent, the time at which it is free.
-        gym_agents: Agents that may interrupt the run for a decision from outside.
+        gym_agents: The agent that may interrupt the run for a decision from outside, if there is one.
+        interrupting: Ids of the agents that may: the gym agent's, and those that an environment of several adds.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Kernel:
             agent for agent in agents if any(base.__name__ == "CoreGymAgent" for base in agent.__class__.__bases__)
         ]
         assert len(self.gym_agents) <= 1, f"at most one gym agent may take part, got {len(self.gym_agents)}"
+        self.interrupting: set[int] = {agent.id for agent in self.gym_agents}
         self.custom_state: dict[str, Any] = {}
         self.start_time = start_time
         self.stop_time = stop_time
@@ -198,7 +200,7 @@ class Kernel:
         agents = self.agents
         free_times = self.agent_current_times
         delays = self.agent_computation_delays
-        gym_id = self.gym_agents[0].id if self.gym_agents else -1
+        interrupting = self.interrupting
         trace = self.trace
         last = sys.maxsize if self.overshoot else self.stop_time
         while heap and self.current_time <= self.stop_time:
@@ -220,7 +222,7 @@ class Kernel:
             if message.__class__ is WakeupMsg:
                 result = agents[recipient].wakeup(time)
                 free_times[recipient] = time + delays[recipient] + self.current_agent_additional_delay
-                if result is not None and recipient == gym_id:
+                if result is not None and recipient in interrupting:
                     return result
                 continue
             # The charge is taken with the delay in force before the handler: the reference market's tape depends on it.
@@ -233,7 +235,7 @@ class Kernel:
             else:
                 result = receive(time, sender, message)
             free_times[recipient] += self.current_agent_additional_delay
-            if result is not None and recipient == gym_id:
+            if result is not None and recipient in interrupting:
                 return result
         return None
 

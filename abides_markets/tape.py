@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from abides_core.utils import NanosecondTime
 from abides_markets.orders import LimitOrder
 from abides_markets.orders import Order
@@ -132,3 +135,18 @@ class MarketTape:
         if not self.one_sided:
             self.mid2 = bid_price + ask_price
         self.quotes.append(Quote(time, *state))
+
+    def mid2_at(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return twice the last two-sided mid at or before each time, half cents; the first one before it.
+
+        Args:
+            times: ns since the epoch, any shape.
+
+        Raises:
+            ValueError: If the book has never been two-sided.
+        """
+        both = np.array([(q.time, q.bid + q.ask) for q in self.quotes if q.bid >= 0 and q.ask >= 0], dtype=np.int64)
+        if not len(both):
+            raise ValueError("the book has never been two-sided: there is no mid")
+        found: NDArray[np.int64] = both[np.maximum(np.searchsorted(both[:, 0], times, side="right") - 1, 0), 1]
+        return found

@@ -63,8 +63,9 @@ DEPTH_SCALE = 5.0
     _DIRECTION,
     _RESTING,
     _RESTING_DISTANCE,
+    _IMBALANCE_TOTAL,
     _OWN_FORMULA,
-) = range(12)
+) = range(13)
 _OWN, _OPPOSITE, _ALL = 0, 10, 9
 """Added to make one number of a side and a count of levels."""
 
@@ -92,6 +93,8 @@ def _value(kind: int, which: int, v: Ints) -> float:
     if kind == _IMBALANCE:
         bids, asks = _shares(v, VIEW_BID_SIZE, which), _shares(v, VIEW_ASK_SIZE, which)
         return side * (bids - asks) / max(bids + asks, 1)
+    if kind == _IMBALANCE_TOTAL:
+        return side * (v[VIEW_BID_TOTAL] - v[VIEW_ASK_TOTAL]) / max(v[VIEW_BID_TOTAL] + v[VIEW_ASK_TOTAL], 1)
     if kind == _DEPTH:
         levels = which % _OPPOSITE
         if levels == _ALL:
@@ -178,6 +181,7 @@ FEATURES: dict[str, Feature] = {
         )
         for n in range(1, LEVELS + 1)
     },
+    "imbalance_total": Feature("the same of all visible levels", -1, 1, _IMBALANCE_TOTAL),
     **{
         f"{whose}_depth_{name}": Feature(
             f"log10(1 + shares of {what} on the {whose} side of the parent order) / 5", 0, 2, _DEPTH, side + levels

@@ -39,8 +39,12 @@ STRATEGIES: dict[str, type[ExecutionAgent]] = {
     "random": RandomAgent,
     "idle": IdleAgent,
     "dqn": PolicyAgent,
+    "policy": PolicyAgent,
 }
 """Kinds of strategies by name; add your own, or name it in a configuration as `module:Class`."""
+
+POLICY_KINDS = tuple(kind for kind, agent in STRATEGIES.items() if agent is PolicyAgent)
+"""Kinds that trade with an exported policy, whatever trained it; in `paper` and `quick` that is a DQN."""
 
 SET_BY_THE_HARNESS = {"placement", "policy", "observation", "actions", *inspect.signature(ExecutionAgent).parameters}
 """Parameters of constructors that are not for a configuration to set."""

@@ -16,7 +16,12 @@ from abides_markets.compiled import layout
 from abides_markets.compiled.layout import VIEW_ARRIVAL2
 from abides_markets.compiled.layout import VIEW_ASK_PRICE
 from abides_markets.compiled.layout import VIEW_BID_PRICE
+from abides_markets.compiled.layout import VIEW_ELAPSED
+from abides_markets.compiled.layout import VIEW_FILLED
+from abides_markets.compiled.layout import VIEW_MID2
+from abides_markets.compiled.layout import VIEW_PARENT
 from abides_markets.compiled.layout import VIEW_SIDE
+from abides_markets.compiled.layout import VIEW_WINDOW
 from agents.views import Fill
 from agents.views import Rows
 from agents.views import words_of
@@ -60,6 +65,27 @@ def _add_depths(fills: Ints, words: Ints, kind: int, depths: Floats) -> None:
             depths[fills[fill, 0]] += fills[fill, 2]
 
 
+@compiled
+def _even(v: Ints) -> float:
+    """Return the executed fraction of an even schedule."""
+    return min(v[VIEW_ELAPSED] / v[VIEW_WINDOW], 1.0)
+
+
+@compiled
+def _lead(v: Ints) -> float:
+    """Return the worth of being ahead of an even schedule, marked to the mid, against the arrival price."""
+    ahead = v[VIEW_FILLED] / v[VIEW_PARENT] - _even(v)
+    return ahead * v[VIEW_SIDE] * (v[VIEW_MID2] - v[VIEW_ARRIVAL2]) / 2
+
+
+@compiled
+def _benchmark_gains(before: Ints, after: Ints, gains: Floats) -> None:
+    for i in range(len(before)):
+        v, w = before[i], after[i]
+        scheduled = _even(w) - _even(v)
+        gains[i] = scheduled * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] - v[VIEW_MID2]) / 2 - (_lead(w) - _lead(v))
+
+
 class Reward:
     """The terms of the reward under one configuration."""
 
@@ -67,6 +93,20 @@ class Reward:
         self._config = config
         self._unit = 1.0 if config.price_unit == "cents" else 0.01
         self._kind = DEPTHS.index(config.depth)
+
+    def of_step(self, fills: NDArray[Any], rows: Rows, after: Rows) -> Floats:
+        """Return the reward of a step, but for the completion penalty.
+
+        Args:
+            fills: Executions of the step, `(F,)` of `FILL`.
+            rows: The views that the actions answered, `(N,)`.
+            after: The views that came of them, `(N,)`.
+        """
+        return (
+            self.implementation_shortfall(fills, rows)
+            - self.benchmark_gain(rows, after)
+            - self.impact_penalty(fills, rows)
+        )
 
     def gain(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return Σ q·s·(arrival − price) over the fills of each market `(N,)`, cents; s is +1 to buy, −1 to sell."""
@@ -77,6 +117,21 @@ class Reward:
     def implementation_shortfall(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return Σ q·s·(arrival − price) / Q over the fills of each market `(N,)`, in the unit of the reward."""
         return self._unit * self.gain(fills, rows) / rows["parent"]
+
+    def benchmark_gain(self, rows: Rows, after: Rows) -> Floats:
+        """Return what the benchmark gains in a step from views `rows` `(N,)` to views `after`, in the reward's unit.
+
+        `arrival`: 0. `twap`: with E the elapsed and F the filled fraction of the window and the order, m the mid and s
+        the side, ΔE·s·(arrival − m) of an even schedule at the mid, less the change of (F − E)·s·(m − arrival), what
+        being ahead of it is worth at the mid. The second part is a potential (Ng, Harada and Russell 1999, theorem 1)
+        that is 0 at both ends of a complete order: it changes no return, but with it a step shows only what being ahead
+        or behind made of the step's own price move.
+        """
+        if self._config.benchmark == "arrival":
+            return np.zeros(len(rows))
+        gains = np.empty(len(rows))
+        _benchmark_gains(words_of(rows), words_of(after), gains)
+        return self._unit * gains
 
     def depth_consumed(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return d_t of each market `(N,)`, measured against the best opposite price of the decision's view.

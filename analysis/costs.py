@@ -88,7 +88,8 @@ def costs_of_fills(fills: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row an episode, in the order of `episodes`: strategy, seed, side, filled, left, and
-        shortfall, execution, drift, opportunity and delay in cents per share of the parent order.
+        shortfall, execution, drift, opportunity and delay in cents per share of the parent order; opportunity and
+        shortfall are NaN where there was no arrival price.
 
     Raises:
         ValueError: If a fill belongs to no episode.
@@ -103,6 +104,8 @@ def costs_of_fills(fills: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
     result["filled"] = result["filled"].astype("int64")
     result["left"] = result["quantity"] - result["filled"]
     gain = sign_of(result["side"]) * (result["arrival_mid2"] - result["end_mid2"]) / 2
+    # Without a two-sided book in the window there is no arrival price, and no cost of what was left.
+    gain = gain.where(result["arrival_mid2"] >= 0)
     result["opportunity_cents"] = result["left"] * gain / result["quantity"]
     result["shortfall_cents"] = result["traded_cents"] + result["opportunity_cents"]
     costs = ["shortfall_cents", "execution_cents", "drift_cents", "opportunity_cents", "delay_cents"]

@@ -51,6 +51,21 @@ def write_json(path: Path | str, value: Any) -> Path:
     return write_bytes(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
+def read_json(path: Path | str) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        ValueError: If it cannot be read or is something else; one line that names the file.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: expected an object, found {type(value).__name__}")
+    return value
+
+
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Make a folder that takes its name only once it is complete.
 

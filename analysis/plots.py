@@ -19,10 +19,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from analysis.benchmark_table import is_significant
 from analysis.costs import cumulative_on_grid
 from analysis.costs import fill_contributions
 from analysis.files import write_bytes
@@ -35,6 +37,15 @@ GAIN = "gain over arrival, cents per share\n(higher is better)"
 GRID_POINTS = 181
 SNAPSHOT_POINTS = 450
 WIDTH = 7.2
+LARGEST_CENTS = 20.0
+
+MARKOUTS = {
+    "markout_1s_cents": "1 s",
+    "markout_10s_cents": "10 s",
+    "markout_60s_cents": "60 s",
+    "markout_300s_cents": "300 s",
+}
+"""Metrics of `analysis.metrics` by what the axis says."""
 
 COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
 DASHES: tuple[Any, ...] = ("-", "-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
@@ -116,18 +127,9 @@ def _dash(index: int) -> Any:
     return DASHES[index % len(DASHES)]
 
 
-def window_minutes(fills: pd.DataFrame, decisions: pd.DataFrame, episodes: pd.DataFrame) -> int:
-    """Return the length of the window in whole minutes, rounded up, as far as decisions and fills show it."""
-    longest = 1
-    for rows in (fills, decisions):
-        if len(rows):
-            merged = rows[["strategy", "seed", "side", "time_ns"]].merge(
-                episodes[["strategy", "seed", "side", "arrival_ns"]], on=["strategy", "seed", "side"]
-            )
-            elapsed = (merged["time_ns"] - merged["arrival_ns"]).max()
-            # A decision at the end, or a confirmation within the second after it, begins no new minute.
-            longest = max(longest, int(-(-(elapsed - SECOND) // MINUTE)))
-    return longest
+def window_minutes(episodes: pd.DataFrame) -> int:
+    """Return the length of the longest window in whole minutes, rounded up."""
+    return max(1, int(-(-(episodes["end_ns"] - episodes["arrival_ns"]).max() // MINUTE)))
 
 
 def _strategies(episodes: pd.DataFrame, strategies: Sequence[str] | None) -> list[str]:
@@ -141,21 +143,17 @@ def _limits(ax: Axes, minutes: int) -> None:
 
 
 def inventory_trajectories(
-    episodes: pd.DataFrame,
-    decisions: pd.DataFrame,
-    fills: pd.DataFrame,
-    strategies: Sequence[str] | None = None,
+    episodes: pd.DataFrame, fills: pd.DataFrame, strategies: Sequence[str] | None = None
 ) -> Figure:
     """Draw the share of the parent order still to trade over time: mean over episodes, and the 10–90 % band.
 
     Args:
         episodes: Rows of the `episodes` table.
-        decisions: Rows of the `decisions` table; they show how long the window is.
         fills: Rows of the `fills` table.
         strategies: Which, in order; all by default.
     """
     names = _strategies(episodes, strategies)
-    minutes = window_minutes(fills, decisions, episodes)
+    minutes = window_minutes(episodes)
     grid = np.linspace(0, minutes * MINUTE, GRID_POINTS)
     rows = fill_contributions(fills, episodes)
     rows["part"] = rows["quantity"] / rows["parent"]
@@ -253,9 +251,7 @@ def shortfall_distribution(
         return _finish(figure)
 
 
-def cost_against_time(
-    episodes: pd.DataFrame, fills: pd.DataFrame, strategies: Sequence[str] | None = None, minutes: int | None = None
-) -> Figure:
+def cost_against_time(episodes: pd.DataFrame, fills: pd.DataFrame, strategies: Sequence[str] | None = None) -> Figure:
     """Draw how the gain of the executed shares adds up over the window, mean over episodes with a 95 % interval.
 
     The left panel is execution (against the mid just before each fill), the right one execution + drift (against the
@@ -265,10 +261,9 @@ def cost_against_time(
         episodes: Rows of the `episodes` table.
         fills: Rows of the `fills` table.
         strategies: Which, in order; all by default.
-        minutes: Length of the window; as the fills show it by default.
     """
     names = _strategies(episodes, strategies)
-    minutes = minutes or window_minutes(fills, fills.iloc[:0], episodes)
+    minutes = window_minutes(episodes)
     grid = np.linspace(0, minutes * MINUTE, GRID_POINTS)
     rows = fill_contributions(fills, episodes)
     panels = (("execution_cents", "execution"), ("traded_cents", "execution + drift"))
@@ -323,6 +318,70 @@ def cost_parts(costs: pd.DataFrame, strategies: Sequence[str] | None = None) -> 
         return _finish(figure)
 
 
+def markouts(found: Mapping[str, Any], strategies: Sequence[str]) -> Figure:
+    """Draw what the price did after a fill: mean markouts with 95 % intervals.
+
+    Args:
+        found: As `analysis.tca.summarise_metrics` returns it.
+        strategies: Which, in order.
+    """
+    with style():
+        figure, axes = _figure(3.6)
+        ax = axes[0, 0]
+        for i, (name, colour) in enumerate(colours(strategies).items()):
+            own = [found["strategies"][name][metric] for metric in MARKOUTS]
+            places = np.arange(len(own)) + 0.5 * ((i + 0.5) / len(strategies) - 0.5)
+            means = [np.nan if one["mean"] is None else one["mean"] for one in own]
+            ax.plot(places, means, color=colour, linestyle=_dash(i), marker="o", markersize=4, label=name)
+            for place, one in zip(places, own, strict=True):
+                if one["ci95"] is not None:
+                    ax.plot([place, place], one["ci95"], color=colour, linewidth=1.2)
+        ax.axhline(0, color="#888888", linewidth=1.0)
+        ax.set_xticks(range(len(MARKOUTS)), list(MARKOUTS.values()))
+        ax.set_xlabel("after the fill")
+        ax.set_ylabel("markout, cents per share filled\n(up: the price went the way of the fill)")
+        figure.legend(loc="outside upper center", ncols=min(5, len(strategies)))
+        return _finish(figure)
+
+
+def benchmark_matrix(found: Mapping[str, Any]) -> Figure:
+    """Draw the paired differences of every strategy in every regime as a matrix of numbers.
+
+    The colour stops at ±20 cents; a number is bold where the whole table, corrected for all its comparisons, tells the
+    two strategies apart.
+
+    Args:
+        found: As `analysis.benchmark_table.collect` returns it.
+    """
+    regimes = found["regimes"]
+    pairs = list(next(iter(regimes.values()))["paired"])
+    cells = [[regime["paired"][key]["shortfall_cents"] for regime in regimes.values()] for key in pairs]
+    means = np.array([[np.nan if cell["mean"] is None else cell["mean"] for cell in row] for row in cells])
+    with style():
+        figure, axes = _figure(1.9 + 0.3 * len(pairs))
+        figure.set_figwidth(max(WIDTH, 2.2 + 0.72 * len(regimes)))
+        ax = axes[0, 0]
+        image = ax.imshow(means, cmap="RdBu", norm=Normalize(-LARGEST_CENTS, LARGEST_CENTS), aspect="auto")
+        for i, row in enumerate(cells):
+            for j, cell in enumerate(row):
+                if cell["mean"] is None:
+                    continue
+                dark = abs(cell["mean"]) > 0.6 * LARGEST_CENTS
+                weight = "bold" if is_significant(cell) else "normal"
+                text = f"{cell['mean']:+.1f}".replace("-", "−")
+                ax.text(
+                    j, i, text, ha="center", va="center", fontsize=8, weight=weight, color="white" if dark else "black"
+                )
+        ax.set_yticks(range(len(pairs)), [key.partition("-")[0] for key in pairs])
+        ax.set_xticks(range(len(regimes)), list(regimes), rotation=40, ha="right", rotation_mode="anchor")
+        ax.grid(visible=False)
+        ax.spines[:].set_visible(False)
+        ax.set_title(f"Shortfall minus that of {found['reference']} (bold: told apart)")
+        bar = figure.colorbar(image, ax=ax, extend="both", shrink=0.8)
+        bar.set_label("cents per share, positive is better")
+        return _finish(figure)
+
+
 def _interval_band(paths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the 95 % interval of the mean at each time; the mean itself with one path."""
     bounds = []
@@ -361,6 +420,7 @@ def market_snapshot(
         for column, (name, title) in enumerate(zip(strategies, titles, strict=True)):
             episode = _one(episodes, name, seed, side)
             start, arrival = int(episode["arrival_ns"].iloc[0]), float(episode["arrival_mid2"].iloc[0]) / 2
+            end = (int(episode["end_ns"].iloc[0]) - start) / MINUTE
             rows = _one(market, name, seed, side)
             own = _one(fills, name, seed, side)
             _quotes(axes[0, column], rows, own, start, arrival, largest)
@@ -368,6 +428,8 @@ def market_snapshot(
             axes[0, column].set_title(title)
             last = (int(rows["time_ns"].max()) - start) / MINUTE
             axes[1, column].set_xlim(0, max(1, round(last)))
+            for ax in axes[:, column]:
+                ax.axvline(end, color="#888888", linewidth=1.0, linestyle=(0, (3, 2)), zorder=1)
             axes[1, column].set_xlabel("minutes since arrival")
         axes[0, 0].set_ylabel("price − arrival, cents")
         axes[1, 0].set_ylabel("shares in book\n(ask up, bid down)")
@@ -452,17 +514,52 @@ def all_figures(
     """Return the figures of a report by name.
 
     Args:
-        tables: Frames of `episodes`, `decisions`, `fills`, and `market` (at least of the snapshot).
+        tables: Frames of `episodes`, `fills`, and `market` (at least of the snapshot).
         strategies: All strategies, the reference first.
         shown: The one or two strategies of the snapshot.
         seed: Seed of the snapshot.
         side: Side of the snapshot.
     """
-    episodes, decisions, fills = tables["episodes"], tables["decisions"], tables["fills"]
-    minutes = window_minutes(fills, decisions, episodes)
+    episodes, fills = tables["episodes"], tables["fills"]
     return {
         "shortfall": shortfall_distribution(episodes, strategies),
-        "cost_against_time": cost_against_time(episodes, fills, strategies, minutes),
-        "inventory": inventory_trajectories(episodes, decisions, fills, strategies),
+        "cost_against_time": cost_against_time(episodes, fills, strategies),
+        "inventory": inventory_trajectories(episodes, fills, strategies),
         "market": market_snapshot(tables["market"], fills, episodes, shown, seed, side),
     }
+
+
+def sweep_figure(rows: Sequence[Mapping[str, Any]], rungs: int) -> Figure:
+    """Draw the trials of a sweep, the best on top: score with its 95 % interval, and the values beside it.
+
+    Args:
+        rows: Trials as in `sweep.json`, the best first.
+        rungs: Rungs of a trial that was not stopped; one that came less far is grey.
+    """
+    with style():
+        figure, axes = _figure(1.3 + 0.28 * len(rows))
+        ax: Axes = axes[0, 0]
+        for place, row in enumerate(rows):
+            colour = "#000000" if row["rung"] == rungs else "#9a9a9a"
+            ax.plot(row["ci95"], [place, place], color=colour, linewidth=1.2)
+            ax.plot(row["score"], place, marker="o", color=colour, markersize=4)
+        ax.axvline(rows[0]["score"], color="#e3e3e3", linewidth=1.2, zorder=0)
+        ax.set_yticks(range(len(rows)), [_values_text(row["values"]) for row in rows], fontsize=7.5)
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        ax.set_xlabel("gain over arrival, cents per share (higher is better)")
+        stopped = ", grey: stopped early" if any(row["rung"] < rungs for row in rows) else ""
+        ax.set_title(f"Greedy policies on {rows[0]['n']} validation markets, 95 % intervals{stopped}")
+        return _finish(figure)
+
+
+def _values_text(values: Mapping[str, Any]) -> str:
+    """Values of a trial in one line, by the last part of their names."""
+    parts = [f"{name.rpartition('.')[2]} {_value_text(value)}" for name, value in values.items()]
+    return ", ".join(parts)
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("kind", "…"))
+    return "–".join(map(_value_text, value)) if isinstance(value, list) else str(value)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.files import write_bytes
+from analysis.schema import SchemaError
 from analysis.schema import make_table
 from analysis.schema import sort_table
 from analysis.schema import table_spec
@@ -19,7 +20,7 @@ from analysis.schema import validate
 
 
 class RecordsError(ValueError):
-    """A record file that is missing or cannot be read; its text is one line that names the file."""
+    """A record file that is missing, broken or not as declared; its text is one line that names file and column."""
 
 
 def table_path(folder: Path | str, name: str) -> Path:
@@ -73,8 +74,8 @@ def read_table(
         filters: Only rows that pass all of these, as `(column, operator, value)` in the manner of Parquet filters.
 
     Raises:
-        RecordsError: If the file is missing or is not Parquet.
-        SchemaError: If the file is not as declared, of another schema version for example.
+        RecordsError: If the file is missing, cannot be read, or is not as declared (of another schema version, for
+            example).
     """
     path = table_path(folder, name)
     if not path.is_file():
@@ -86,11 +87,28 @@ def read_table(
         table = pq.ParquetDataset(path, filters=list(filters) if filters else None).read(
             columns=list(columns) if columns is not None else None
         )
+        if columns is None:
+            validate(name, table)
+    except SchemaError as error:
+        raise RecordsError(f"{path}: {str(error).removeprefix(f'{name}: ')}") from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise RecordsError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
-    if columns is None:
-        validate(name, table)
+        where = _broken_column(path)
+        raise RecordsError(f"{path}: {where}cannot be read as Parquet: {' '.join(str(error).split())}") from error
     return table
+
+
+def _broken_column(path: Path) -> str:
+    """Name the first column of a broken file that cannot be read; nothing if not even the columns' names can."""
+    try:
+        names = pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError):
+        return ""
+    for column in names:
+        try:
+            pq.read_table(path, columns=[column])
+        except (pa.ArrowInvalid, OSError):
+            return f"column {column!r}: "
+    return ""
 
 
 def read_frame(

@@ -26,16 +26,24 @@ from matplotlib.figure import Figure
 
 from analysis import plots
 from analysis import tables
+from analysis.costs import costs_by_role
+from analysis.files import read_json
 from analysis.files import write_bytes
+from analysis.files import write_json
 from analysis.records import RecordsError
 from analysis.records import read_frame
 from analysis.records import table_path
 from analysis.schema import SCHEMA_VERSION
-from analysis.schema import SchemaError
 from analysis.summary import excluded_seeds
+from analysis.summary import pair_name
+from analysis.summary import unequal_completion
+from analysis.tca import comparison_tables
+from analysis.tca import episode_metrics
+from analysis.tca import metrics_table
+from analysis.tca import summarise_metrics
 
 TEMPLATE = "report.html.j2"
-NEEDED_TABLES = ("episodes", "decisions", "fills", "market")
+NEEDED_TABLES = ("episodes", "orders", "fills", "market")
 SHORT_MANIFEST_LINES = 40
 
 CAPTIONS = {
@@ -45,10 +53,18 @@ CAPTIONS = {
     " each fill, right against the arrival price. Mean over seeds, band: 95 % interval of that mean. Shares left at"
     " the end of the window are not in it.",
     "inventory": "Share of the parent order still to trade: mean over episodes; the band holds their middle 80 %.",
-    "market": "One market as two strategies lived it (seed {seed}, {side}). Quotes and depth are thinned to at most"
+    "market": "One market as two strategies lived it (seed {seed}, {side}). The dashed line is the end of the"
+    " window. Quotes and depth are thinned to at most"
     " {points} times a panel, trades and own fills are all there; own fills are larger where more shares traded."
     " The paths part from the first different order on.",
+    "markouts": "What the price did after a fill: the mid 1, 10, 60 and 300 s later against the price paid, mean over"
+    " seeds with 95 % intervals. From a minute on the order's own further trading is in it.",
 }
+
+PAGE_CAPTION = (
+    "How the gain of the shares that {name} executed adds up over the window, beside the reference: left against the"
+    " mid just before each fill, right against the arrival price. Mean over seeds, band: 95 % interval of that mean."
+)
 
 LIFE_CYCLE = ("status", "finished", "sessions")
 """What the manifest says of the process that is still at work when the report is written."""
@@ -64,7 +80,7 @@ METHOD_TERMS = {
 }
 
 
-class ReportError(ValueError):
+class ReportError(RecordsError):
     """A run folder from which no report can be built; its text is one line that names what is missing or wrong."""
 
 
@@ -76,8 +92,27 @@ class FigureBlock:
     caption: str
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the report says of one strategy.
+
+    Attributes:
+        name: The strategy.
+        facts: n, seeds, sides, completion, commit.
+        sentences: Its result, in words.
+        tables: Its tables.
+        figures: Its figures.
+    """
+
+    name: str
+    facts: str
+    sentences: tuple[str, ...]
+    tables: tuple[tables.TextTable, ...]
+    figures: tuple[FigureBlock, ...]
+
+
 def build_report(run_folder: Path | str) -> Path:
-    """Build `report.html` and `figures/*.svg` of a run.
+    """Build `report.html`, `tca.json` and `figures/*.svg` of a run.
 
     Args:
         run_folder: Folder with `manifest.json`, `summary.json` and the record tables.
@@ -86,7 +121,8 @@ def build_report(run_folder: Path | str) -> Path:
         The report.
 
     Raises:
-        ReportError: If the folder, a file or a table is missing or cannot be read.
+        ReportError: If the folder or a file is missing or cannot be read.
+        RecordsError: If a record table cannot be read or contradicts another one.
     """
     folder = Path(run_folder)
     if not folder.is_dir():
@@ -95,28 +131,43 @@ def build_report(run_folder: Path | str) -> Path:
     missing = [path.name for path in files if not path.is_file()]
     if missing:
         raise ReportError(f"{folder}: not a finished run folder, it lacks {', '.join(missing)}")
-    manifest = _read_json(folder / "manifest.json")
-    summary = _read_json(folder / "summary.json")
+    try:
+        manifest, summary = (read_json(folder / name) for name in ("manifest.json", "summary.json"))
+    except ValueError as error:
+        raise ReportError(str(error)) from error
     version = summary.get("schema_version")
     if version != SCHEMA_VERSION:
         raise ReportError(f"{folder / 'summary.json'}: schema version: expected {SCHEMA_VERSION}, found {version}")
-    try:
-        figures = _figures(folder, summary)
-    except (RecordsError, SchemaError) as error:
-        raise ReportError(f"{folder}: {error}") from error
-    for name, (figure, _) in figures.items():
-        plots.save(figure, folder / "figures" / f"{name}.svg")
-    blocks = [FigureBlock(_inline(name, figure, caption), caption) for name, (figure, caption) in figures.items()]
-    return write_bytes(folder / "report.html", render(summary, manifest, blocks).encode())
+    found = _analyse(folder, summary)
+    gated = excluded_seeds(summary)
+    frames = {name: read_frame(folder, name) for name in ("episodes", "fills")}
+    frames = {name: frame[~frame["seed"].isin(gated)] for name, frame in frames.items()}
+    figures = _figures(folder, summary, frames, found)
+    blocks = []
+    for name, (figure, caption) in figures.items():
+        text = plots.svg(figure)
+        write_bytes(folder / "figures" / f"{name}.svg", text.encode())
+        blocks.append(FigureBlock(_inline(name, text, caption), caption))
+    pages = [_page(name, summary, frames, found) for name in summary["strategies"]]
+    write_json(folder / "tca.json", found)
+    return write_bytes(folder / "report.html", render(summary, manifest, found, blocks, pages).encode())
 
 
-def render(summary: Mapping[str, Any], manifest: Mapping[str, Any], figures: Sequence[FigureBlock]) -> str:
+def render(
+    summary: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    found: Mapping[str, Any],
+    figures: Sequence[FigureBlock],
+    pages: Sequence[Page],
+) -> str:
     """Return the report as HTML.
 
     Args:
         summary: Content of `summary.json`.
         manifest: Content of `manifest.json`, shown but for what changes while the run ends.
-        figures: The figures, in order.
+        found: Content of `tca.json`.
+        figures: The figures of the comparison, in order.
+        pages: A page a strategy, in order.
     """
     # Everything that comes from a run is escaped; only our own SVG goes in as it is.
     environment = Environment(
@@ -126,7 +177,7 @@ def render(summary: Mapping[str, Any], manifest: Mapping[str, Any], figures: Seq
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    key = f"{summary['headline']}-{summary['reference']}"
+    key = pair_name(summary["headline"], summary["reference"])
     meaning = tables.reading(summary, key) if key in summary["paired"] else ""
     text = json.dumps({key: manifest[key] for key in manifest if key not in LIFE_CYCLE}, indent=2, ensure_ascii=False)
     shown = [tables.strategy_table(summary["strategies"])]
@@ -141,46 +192,88 @@ def render(summary: Mapping[str, Any], manifest: Mapping[str, Any], figures: Seq
         meaning=f"Gain over arrival, positive is better. {meaning}".rstrip(),
         warnings=summary["warnings"],
         tables=[*shown, *([by_side] if by_side else [])],
+        cost_tables=comparison_tables(found),
         source=tables.source_line(summary),
         figures=figures,
         markets=_markets(summary),
-        all_seed_tables=_all_seed_tables(summary),
+        invalid=_invalid_table(summary),
+        all_seed_tables=_all_seed_tables(summary, found),
+        pages=pages,
         method=[(term, summary["method"][name]) for name, term in METHOD_TERMS.items() if name in summary["method"]],
         manifest=text,
         short_manifest=text.count("\n") < SHORT_MANIFEST_LINES,
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ReportError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ReportError(f"{path}: expected an object, found {type(value).__name__}")
-    return value
+def _analyse(folder: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the transaction-cost analysis, without the seeds that the gate leaves out and with them."""
+    strategies, sides = list(summary["strategies"]), summary["sides"]
+    metrics = episode_metrics(folder, strategies)
+    kept = metrics[~metrics["seed"].isin(excluded_seeds(summary))]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "commit": summary["commit"],
+        "seeds": summary["seeds"],
+        **summarise_metrics(kept, strategies, sides),
+        "with_invalid_seeds": summarise_metrics(metrics, strategies, sides),
+    }
 
 
-def _figures(folder: Path, summary: Mapping[str, Any]) -> dict[str, tuple[Figure, str]]:
+def _figures(
+    folder: Path, summary: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], found: Mapping[str, Any]
+) -> dict[str, tuple[Figure, str]]:
     """Draw the figures of the seeds that the main table uses, each with its caption; none without such a seed."""
-    gated = excluded_seeds(summary)
-    frames = {name: read_frame(folder, name) for name in ("episodes", "decisions", "fills")}
-    frames = {name: frame[~frame["seed"].isin(gated)] for name, frame in frames.items()}
     strategies = list(summary["strategies"])
-    episodes = frames["episodes"]
     shown = list(dict.fromkeys([summary["reference"], summary["headline"]]))
     if len(shown) == 1 and len(strategies) > 1:
         shown.append(strategies[1])
-    choice = _snapshot_episode(episodes, shown)
+    choice = _snapshot_episode(frames["episodes"], shown)
     if choice is None:
         return {}
     seed, side = choice
-    frames["market"] = read_frame(
-        folder, "market", filters=[("seed", "=", seed), ("side", "=", side), ("strategy", "in", shown)]
-    )
+    market = read_frame(folder, "market", filters=[("seed", "=", seed), ("side", "=", side), ("strategy", "in", shown)])
     words = {"reference": summary["reference"], "seed": seed, "side": side, "points": plots.SNAPSHOT_POINTS}
-    drawn = plots.all_figures(frames, strategies, shown, seed, side)
+    drawn = plots.all_figures({**frames, "market": market}, strategies, shown, seed, side)
+    drawn["markouts"] = plots.markouts(found, strategies)
     return {name: (figure, CAPTIONS[name].format(**words)) for name, figure in drawn.items()}
+
+
+def _page(name: str, summary: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], found: Mapping[str, Any]) -> Page:
+    """Put together what the records say of one strategy."""
+    reference = summary["reference"]
+    own = summary["strategies"][name]
+    sentences = []
+    key = pair_name(name, reference)
+    if key in summary["paired"]:
+        sentences += [tables.headline_sentence(summary, key), tables.reading(summary, key)]
+    unequal = unequal_completion(summary)
+    if name in unequal:
+        sentences.append(unequal[name])
+    facts = (
+        f"n = {own['n']} · {_facts(summary)} · completion {tables.share(own['completion']['mean'])}"
+        f" · its market two-sided {tables.share(own['two_sided']['mean'])} of the window"
+    )
+    two = list(dict.fromkeys([reference, name]))
+    some = {kind: frame[frame["strategy"].isin(two)] for kind, frame in frames.items()}
+    fills = frames["fills"][frames["fills"]["strategy"] == name]
+    shown = [metrics_table(found, name, reference)]
+    if len(fills):
+        shown.append(_role_table(costs_by_role(fills, frames["episodes"])))
+    figures = []
+    if len(fills):
+        caption = PAGE_CAPTION.format(name=name)
+        figure = plots.cost_against_time(some["episodes"], some["fills"], two)
+        figures.append(FigureBlock(_inline(f"cost-{name}", plots.svg(figure), caption), caption))
+    return Page(name, facts, tuple(sentences), tuple(shown), tuple(figures))
+
+
+def _role_table(roles: pd.DataFrame) -> tables.TextTable:
+    rows = tuple(
+        (role, tables.share(share), tables.number(execution), tables.number(traded))
+        for (_, role), (share, execution, traded) in zip(roles.index, roles.to_numpy(), strict=True)
+    )
+    header = ("fills", "of the shares", "execution", "execution + drift")
+    return tables.TextTable("Resting and taking fills, cents per share filled that way", header, rows)
 
 
 def _snapshot_episode(episodes: pd.DataFrame, shown: Sequence[str]) -> tuple[int, str] | None:
@@ -191,9 +284,8 @@ def _snapshot_episode(episodes: pd.DataFrame, shown: Sequence[str]) -> tuple[int
     return (int(complete[0][0]), str(complete[0][1])) if len(complete) else None
 
 
-def _inline(name: str, figure: Figure, caption: str) -> Markup:
-    """Return a figure as inline SVG: no XML header, no size of its own, ids that no other figure has, and a label."""
-    text = plots.svg(figure)
+def _inline(name: str, text: str, caption: str) -> Markup:
+    """Make a figure's SVG inline: no XML header, no size of its own, ids that no other figure has, and a label."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)
@@ -214,24 +306,33 @@ def _markets(summary: Mapping[str, Any]) -> list[str]:
     validity = summary["validity"]
     if validity is None:
         return ["No do-nothing market was judged."]
+    gate = [sentence] if (sentence := tables.gate_sentence(validity["gate"])) else []
     if not validity["invalid"]:
-        return [f"All {validity['judged']} do-nothing markets passed the gate; the tables hold every seed."]
-    listed = "; ".join(f"seed {seed}: {reason}" for seed, reason in validity["invalid"].items())
+        return [*gate, f"All {validity['judged']} do-nothing markets passed the gate; the tables hold every seed."]
     return [
-        f"{validity['valid']} of {validity['judged']} do-nothing markets passed the gate. Left out of the tables and"
-        f" figures above: {listed}.",
-        "The same tables with every seed, those included:",
+        *gate,
+        f"{validity['valid']} of {validity['judged']} do-nothing markets passed the gate. The others are left out of"
+        " everything above, and the same tables with every seed, those included, follow.",
     ]
 
 
-def _all_seed_tables(summary: Mapping[str, Any]) -> list[tables.TextTable]:
+def _invalid_table(summary: Mapping[str, Any]) -> tables.TextTable | None:
+    """Name the markets that failed the gate, and why; None if there is none."""
+    invalid = summary["validity"]["invalid"] if summary["validity"] else {}
+    if not invalid:
+        return None
+    return tables.TextTable("Markets that failed the gate", ("seed", "reason"), tuple(invalid.items()))
+
+
+def _all_seed_tables(summary: Mapping[str, Any], found: Mapping[str, Any]) -> list[tables.TextTable]:
     if not excluded_seeds(summary):
         return []
     every = summary["with_invalid_seeds"]
     shown = [tables.strategy_table(every["strategies"], "Every seed: gain over arrival, cents per share")]
     if every["paired"]:
         shown.append(tables.pair_table(every["paired"], "Every seed: paired differences, cents per share"))
-    return shown
+    costs = comparison_tables(found["with_invalid_seeds"])
+    return [*shown, *(tables.TextTable(f"Every seed: {one.title}", one.header, one.rows) for one in costs)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -240,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run_folder", type=Path, help="folder of the run, for example results/latest")
     try:
         print(build_report(parser.parse_args(arguments).run_folder))
-    except ReportError as error:
+    except RecordsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

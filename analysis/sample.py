@@ -72,7 +72,7 @@ class RunData:
     Attributes:
         label: One sentence that says which data these are; it says so if they are synthetic.
         strategies: Strategies in order, the reference first.
-        tables: Frames by name: episodes, decisions, fills.
+        tables: Frames by name: episodes, fills.
     """
 
     label: str
@@ -83,7 +83,7 @@ class RunData:
 def run_or_sample(folder: Path | str) -> RunData:
     """Read a run's records if the folder is a finished run, and make up synthetic ones if it is not."""
     folder = Path(folder)
-    names = ("episodes", "decisions", "fills")
+    names = ("episodes", "fills")
     if (folder / "summary.json").is_file() and all(table_path(folder, name).is_file() for name in names):
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         label = f"Data of the run {folder.resolve().name}: {source_line(summary)}"
@@ -192,7 +192,7 @@ def _episode(
     base = pd.DataFrame(
         {**key, "quantity": quantity, "arrival_ns": START, "arrival_mid2": mid2[0], "end_mid2": mid2[window_s]},
         index=[0],
-    )
+    ).assign(end_ns=START + window_s * SECOND)
     costs = costs_of_fills(fills, base)
     complete = target == quantity
     last = (int(fills["time_ns"].max()) - START) / (window_s * SECOND)

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VERSION_KEY = b"shortfall_schema_version"
 SIDES = ("buy", "sell")
 EVENTS = ("grid", "trade")
@@ -93,6 +93,7 @@ EPISODES = TableSpec(
         Column("completion", _FLOAT, "", "filled / quantity"),
         Column("arrival_ns", _INT, "ns", "time of the arrival price"),
         Column("arrival_mid2", _INT, "half cents", "first two-sided mid at or after the start"),
+        Column("end_ns", _INT, "ns", "end of the window"),
         Column("end_mid2", _INT, "half cents", "mid at the end of the window"),
         Column("finish_fraction", _FLOAT, "", "time of the last fill / window; 1.0 if incomplete"),
         Column("shortfall_cents", _FLOAT, _COST, "sum of q s (arrival - price) / Q + left s (arrival - end mid) / Q"),
@@ -176,7 +177,7 @@ FILLS = TableSpec(
 
 MARKET = TableSpec(
     "market",
-    "the market around the order: a one-second grid and every trade",
+    "the market around the order, until some minutes after its window: a one-second grid and every trade",
     (
         *_RUN,
         Column("time_ns", _INT, "ns", "time"),

@@ -52,6 +52,7 @@ class Meta(TypedDict, total=False):
         seeds: The seeds asked for, as text `A:B`; by default from the table.
         sides: The sides asked for; by default those in the table.
         commit: Git commit of the code that ran.
+        gate: Thresholds that a do-nothing market must pass, by name of the value in the `validity` table.
         training_seeds: By strategy, the half-open ranges `[first, end)` of seeds that its policy was trained on.
         warnings: Further warnings, shown first.
     """
@@ -62,6 +63,7 @@ class Meta(TypedDict, total=False):
     seeds: str
     sides: Sequence[str]
     commit: str
+    gate: Mapping[str, float]
     training_seeds: Mapping[str, Sequence[tuple[int, int]]]
     warnings: Sequence[str]
 
@@ -99,7 +101,7 @@ def summarise(
     if headline not in strategies:
         raise ValueError(f"headline {headline!r} is not listed; allowed: {', '.join(strategies)}")
     all_seeds = sorted(int(seed) for seed in rows["seed"].unique())
-    validity = _validity(all_seeds, seeds_validity)
+    validity = _validity(all_seeds, seeds_validity, meta.get("gate", {}))
     invalid = set(map(int, validity["invalid"])) if validity else set()
     kept = rows[~rows["seed"].isin(invalid)]
     result: dict[str, Any] = {
@@ -141,7 +143,7 @@ def _seed_text(seeds: Sequence[int]) -> str:
     return f"{seeds[0]}:{seeds[-1] + 1}" if consecutive else ",".join(str(seed) for seed in seeds)
 
 
-def _validity(seeds: Sequence[int], table: pd.DataFrame | None) -> dict[str, Any] | None:
+def _validity(seeds: Sequence[int], table: pd.DataFrame | None, gate: Mapping[str, float]) -> dict[str, Any] | None:
     """Count the seeds that passed the gate and give the reasons of the others."""
     if table is None:
         return None
@@ -153,7 +155,7 @@ def _validity(seeds: Sequence[int], table: pd.DataFrame | None) -> dict[str, Any
         valid, reason = judged.get(seed, (False, "not judged"))
         if not valid:
             reasons[str(seed)] = reason
-    return {"judged": len(seeds), "valid": len(seeds) - len(reasons), "invalid": reasons}
+    return {"judged": len(seeds), "valid": len(seeds) - len(reasons), "invalid": reasons, "gate": dict(gate)}
 
 
 def _tables(rows: pd.DataFrame, strategies: Sequence[str], sides: Sequence[str]) -> dict[str, Any]:
@@ -246,7 +248,8 @@ def _warnings(
         )
     if validity is None:
         found.append("No do-nothing market was judged: the table may hold seeds whose market was not usable.")
-    found += _unequal_completion(result)
+    found += unequal_completion(result).values()
+    found += _without_fills(rows, result["strategies"])
     for name, entry in result["strategies"].items():
         if entry["excluded"]:
             found.append(f"{name}: {entry['excluded']} seeds are left out because a side is missing.")
@@ -264,14 +267,33 @@ def _warnings(
     return found
 
 
-def _unequal_completion(result: Mapping[str, Any]) -> list[str]:
+def _without_fills(rows: pd.DataFrame, strategies: Mapping[str, Any]) -> list[str]:
+    """Say which strategies have episodes in which nothing was filled: what is measured at fills has no value there."""
+    found = []
+    for name in strategies:
+        filled = rows.loc[rows["strategy"] == name, "filled"]
+        empty = int((filled == 0).sum())
+        if empty:
+            found.append(
+                f"{name}: no fill in {empty} of {len(filled)} episodes (episodes.parquet, column 'filled'): they count"
+                " with the opportunity cost alone, and not at all in what is measured at fills."
+            )
+    return found
+
+
+def unequal_completion(result: Mapping[str, Any]) -> dict[str, str]:
+    """Return a sentence for every strategy that fills another part of its orders than the reference does.
+
+    Args:
+        result: As `summarise` returns it.
+    """
     reference = result["reference"]
     base = result["strategies"][reference]["completion"]["mean"]
-    found = []
+    found = {}
     for name, entry in result["strategies"].items():
         mean = entry["completion"]["mean"]
         if base is not None and mean is not None and abs(mean - base) > COMPLETION_TOLERANCE:
-            found.append(
+            found[name] = (
                 f"Unequal completion: {name} fills {mean:.1%} of its orders, {reference} {base:.1%}; the shares left"
                 " are charged at the mid at the end of the window, so compare their shortfall with care."
             )

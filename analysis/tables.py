@@ -41,12 +41,13 @@ def share(value: float | None) -> str:
     return MISSING if value is None else f"{value:.1%}".replace("%", " %").replace("-", "−")
 
 
-def with_interval(entry: Mapping[str, Any], digits: int = 2) -> str:
+def with_interval(entry: Mapping[str, Any], digits: int = 2, *, signed: bool = True) -> str:
     """Write a mean with its 95 % interval."""
+    mean = number(entry["mean"], digits, signed=signed)
     if entry["ci95"] is None:
-        return number(entry["mean"], digits)
-    low, high = entry["ci95"]
-    return f"{number(entry['mean'], digits)} [{number(low, digits)}, {number(high, digits)}]"
+        return mean
+    low, high = (number(end, digits, signed=signed) for end in entry["ci95"])
+    return f"{mean} [{low}, {high}]"
 
 
 def probability(value: float | None) -> str:
@@ -138,6 +139,23 @@ def parts_table(strategies: Mapping[str, Any]) -> TextTable:
     }
     rows = tuple((name, *(with_interval(entry[part]) for part in parts.values())) for name, entry in strategies.items())
     return TextTable("Parts of the shortfall, cents per share", ("strategy", *parts), rows)
+
+
+GATE = {
+    "two_sided": "two-sided at least {:.0%} of the window",
+    "makers_alive": "at least {:g} market makers awake at its end",
+    "volume": "volume of at least {:,g} shares",
+    "discarded": "at most {:g} orders discarded silently",
+}
+"""What each threshold of the validity gate asks of a market."""
+
+
+def gate_sentence(gate: Mapping[str, float]) -> str:
+    """Say what a market must be like to count; empty if no thresholds are known."""
+    if not gate:
+        return ""
+    asked = ", ".join(GATE[name].format(limit).replace(",", "\u00a0") for name, limit in gate.items())
+    return f"The gate asks of each seed's do-nothing market: {asked}."
 
 
 def side_table(summary: Mapping[str, Any]) -> TextTable | None:
@@ -241,7 +259,7 @@ def format_table(summary: Mapping[str, Any], style: Literal["plain", "markdown"]
     tables = [strategy_table(summary["strategies"])]
     if summary["paired"]:
         tables.append(pair_table(summary["paired"]))
-    render = _markdown if style == "markdown" else _plain
+    render = markdown if style == "markdown" else plain
     blocks = [headline_sentence(summary), *(render(table) for table in tables), source_line(summary)]
     blocks += [f"Warning: {warning}" for warning in summary["warnings"]]
     return "\n\n".join(blocks) + "\n"
@@ -259,7 +277,8 @@ def source_line(summary: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def _plain(table: TextTable) -> str:
+def plain(table: TextTable) -> str:
+    """Write a table for a terminal."""
     lines = [table.header, *table.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
 
@@ -274,7 +293,8 @@ def _plain(table: TextTable) -> str:
     return "\n".join([table.title, write(table.header), rule, *(write(row) for row in table.rows)])
 
 
-def _markdown(table: TextTable) -> str:
+def markdown(table: TextTable) -> str:
+    """Write a table as Markdown."""
     lines = [
         f"| {' | '.join(table.header)} |",
         f"|---|{'---:|' * (len(table.header) - 1)}",

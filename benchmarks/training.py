@@ -25,8 +25,8 @@ from benchmarks.machine import seed
 from benchmarks.machine import write_json
 from configs import Experiment
 from configs import load_experiment
+from experiments.algorithms import build_algorithm
 from experiments.ray_session import local_ray
-from experiments.rllib_dqn import build_algorithm
 from experiments.rllib_dqn import build_config
 
 ENVS = (1, 4, 8, 16)

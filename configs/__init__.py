@@ -9,6 +9,7 @@ from configs.models import load_experiment
 from configs.models import load_seed_ranges
 from configs.models import parse_seeds
 from configs.models import parse_yaml
+from configs.models import regimes
 
 __all__ = [
     "CONFIG_DIR",
@@ -20,4 +21,5 @@ __all__ = [
     "load_seed_ranges",
     "parse_seeds",
     "parse_yaml",
+    "regimes",
 ]

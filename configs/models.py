@@ -32,6 +32,7 @@ from abides_markets.switches import Switches
 
 CONFIG_DIR = Path(__file__).resolve().parent
 REGIME_DIR = CONFIG_DIR / "regimes"
+POLICY_DIR = CONFIG_DIR / "policies"
 SECOND = 1_000_000_000
 LAST_CLOSE = str_to_ns("16:00:00")
 """Latest close: the background's fundamental ends here, ns since midnight."""
@@ -238,6 +239,7 @@ class ObservationConfig(Model):
         "imbalance_3",
         "imbalance_4",
         "imbalance_5",
+        "imbalance_total",
         "own_depth_1",
         "own_depth_5",
         "own_depth_total",
@@ -273,24 +275,75 @@ class RewardConfig(Model):
         depth: The kind of `d_t`: `ticks_walked`, `shares_beyond_touch` or `shares`.
         beta: Penalty β per share left, in `price_unit`; the default lies above the worst completion cost.
         price_unit: `cents` or `dollars`.
+        benchmark: `arrival` (the price of equation 4), or `twap`: what an even schedule at the mid of the same market
+            gains is taken off. That takes away most of the noise, and with it what a policy does to the mid's mean
+            (docs/learning.md).
     """
 
     alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     depth: Literal["ticks_walked", "shares_beyond_touch", "shares"] = "shares_beyond_touch"
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 200.0
     price_unit: Literal["cents", "dollars"] = "cents"
+    benchmark: Literal["arrival", "twap"] = "arrival"
+
+
+class SearchConfig(Model):
+    """What only a policy search asks for (`experiments/policy_search.py`).
+
+    Attributes:
+        markets: Markets in an iteration; each runs four episodes.
+        spread: Standard deviation σ by which weights are changed, in multiples of the even rate for one standard
+            deviation of a feature.
+        step: Step of a weight in the first iteration, likewise; it shrinks evenly to nothing over `training.steps`.
+    """
+
+    markets: PositiveInt = 128
+    spread: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.15
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+
+
+def _schedule(value: Any) -> Any:
+    """Turn a number into the schedule that is always that number."""
+    return [[0, value]] if isinstance(value, int | float | str) else value
+
+
+Schedule = Annotated[tuple[tuple[NonNegativeInt, float], ...], BeforeValidator(_schedule)]
+"""`[[step, value], …]`, linear in between, from step 0; or one number."""
+
+
+class PPOConfig(Model):
+    """What only proximal policy optimisation asks for (Schulman et al. 2017).
+
+    Attributes:
+        rollout: Environment steps between updates, rounded up to whole rounds of the environments.
+        epochs: Passes over a rollout; each takes it in minibatches of `training.batch_size`.
+        gae_lambda: λ of the generalised advantage estimate (Schulman et al. 2016).
+        clip: Largest change of a probability ratio that is rewarded, ε of the paper.
+        entropy: Weight of the policy's entropy.
+    """
+
+    rollout: PositiveInt = 2_048
+    epochs: PositiveInt = 10
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
+    clip: Annotated[float, Field(gt=0)] = 0.2
+    entropy: Annotated[float, Field(ge=0)] = 0.01
 
 
 class TrainingConfig(Model):
-    """Training of the DQN.
+    """Training of the policy.
 
     Attributes:
+        algorithm: `dqn`, `ppo`, or `search` (`experiments/policy_search.py`). All read `steps`, `seed`, `envs` and
+            `checkpoint_every`; `dqn` and `ppo` also `hidden`, `learning_rate`, `gamma`, `batch_size` and `grad_clip`.
+            The others are the DQN's; `ppo` and `search` hold what only those ask for.
+        device: Where the gradient is taken: `cuda`, `cpu`, or `auto`, which is a GPU if there is one. Only on the CPU
+            does the same seed give the same policy, bit for bit.
         steps: Environment steps in all.
         seed: Seed of initial weights, exploration and the order of training markets.
         envs: Environments per runner.
         hidden: Units of the hidden layers.
-        learning_rate: Schedule `[[step, rate], …]`, linear in between; the first step of a schedule is 0.
-        epsilon: Exploration schedule `[[step, probability], …]`, linear in between.
+        learning_rate: A number, or a schedule `[[step, rate], …]`, linear in between; its first step is 0.
+        epsilon: Probability of a random action, likewise.
         gamma: Discount per decision.
         n_step: Steps of the return in the target.
         batch_size: Transitions per update.
@@ -303,14 +356,18 @@ class TrainingConfig(Model):
         target_update: Environment steps between updates of the target network.
         grad_clip: Largest global norm of the gradient.
         checkpoint_every: Environment steps between checkpoints.
+        ppo: What only PPO asks for.
+        search: What only a policy search asks for.
     """
 
+    algorithm: Literal["dqn", "ppo", "search"] = "dqn"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     steps: PositiveInt = 40_000
     seed: NonNegativeInt = 0
     envs: PositiveInt = 8
     hidden: tuple[PositiveInt, ...] = (64, 64)
-    learning_rate: tuple[tuple[NonNegativeInt, float], ...] = ((0, 1e-3),)
-    epsilon: tuple[tuple[NonNegativeInt, float], ...] = ((0, 1.0), (10_000, 0.05))
+    learning_rate: Schedule = ((0, 1e-3),)
+    epsilon: Schedule = ((0, 1.0), (10_000, 0.05))
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.999
     n_step: PositiveInt = 1
     batch_size: PositiveInt = 64
@@ -323,6 +380,8 @@ class TrainingConfig(Model):
     target_update: PositiveInt = 500
     grad_clip: Annotated[float, Field(gt=0)] = 10.0
     checkpoint_every: PositiveInt = 5_000
+    ppo: PPOConfig = PPOConfig()
+    search: SearchConfig = SearchConfig()
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> TrainingConfig:
@@ -341,12 +400,49 @@ class TrainingConfig(Model):
         return self
 
 
-class SweepConfig(Model):
-    """A Ray Tune run: lists of values for fields of `training` (by name), and the length of one trial."""
+def _dotted(value: Any, prefix: str = "") -> Any:
+    """Flatten nested mappings to one by dotted name; anything else is left as it is."""
+    if not isinstance(value, dict):
+        return value
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        flat |= _dotted(item, f"{name}.") if isinstance(item, dict) else {name: item}
+    return flat
 
-    parameters: dict[str, list[Any]] = {"learning_rate": [[[0, 1e-3]], [[0, 3e-4]]], "gamma": [0.99, 0.999]}
-    steps: PositiveInt = 2_000
+
+class SweepConfig(Model):
+    """A Ray Tune run: trainings with other values, judged on the same validation markets.
+
+    Attributes:
+        parameters: Values to try, by dotted name of the field (`training.gamma: [0.99, 0.999]`).
+        trials: Number of combinations, drawn from all without repetition; by default all of them.
+        scheduler: `none` trains every trial in full; `asha` stops at each rung all but the better half that came so far
+            (Li et al. 2020); `pbt` lets the worst quarter go on from the best quarter's state with values moved to
+            neighbouring ones (Jaderberg et al. 2017).
+        steps: Environment steps of a trial.
+        rungs: How often a trial is judged and saved, evenly spaced; the last time is its end.
+        episodes: Validation episodes that a trial is judged on.
+        concurrent: Trials at a time, each on one core.
+    """
+
+    parameters: Annotated[dict[str, list[Any]], BeforeValidator(_dotted)] = {
+        "training.learning_rate": [1e-3, 3e-4],
+        "training.gamma": [0.99, 0.999],
+    }
+    trials: PositiveInt | None = None
+    scheduler: Literal["none", "asha", "pbt"] = "none"
+    steps: PositiveInt = 20_000
+    rungs: PositiveInt = 4
+    episodes: Annotated[int, Field(ge=4)] = 40
     concurrent: PositiveInt = 2
+
+    @model_validator(mode="after")
+    def _has_values(self) -> SweepConfig:
+        for name, values in self.parameters.items():
+            if not values:
+                raise ValueError(f"parameters: {name} has no values; give a list of at least one")
+        return self
 
 
 class StrategyConfig(Model):
@@ -384,10 +480,32 @@ def _is_seed_range(text: str) -> str:
     return text
 
 
+def released_policy(name: str) -> Path:
+    """File of a released policy."""
+    return POLICY_DIR / f"{name}.npz"
+
+
+def _is_released(name: str) -> str:
+    known = sorted(path.stem for path in POLICY_DIR.glob("*.npz"))
+    if name not in known:
+        raise ValueError(f"policy must be one of {', '.join(known)}, got {name!r}")
+    return name
+
+
 class ComparisonConfig(Model):
-    """What is compared: strategies (the first is the reference of every pair), seeds `A:B` (B excluded), processes."""
+    """What is compared.
+
+    Attributes:
+        strategies: Names; the first is the reference of every pair.
+        policy: Name of a released policy in `configs/policies/`, which strategies of kind `policy` trade with when the
+            command is given none.
+        seeds: Seeds `A:B` of the markets, B excluded.
+        workers: Processes.
+        validity: The gate.
+    """
 
     strategies: tuple[Name, ...] = ("twap", "aggressive", "passive", "random", "dqn")
+    policy: Annotated[Name, AfterValidator(_is_released)] | None = None
     seeds: Annotated[str, AfterValidator(_is_seed_range)] | None = None
     workers: PositiveInt = 2
     validity: ValidityConfig = ValidityConfig()
@@ -437,6 +555,21 @@ class Experiment(Model):
     def decisions(self) -> int:
         """Number of decision times in the window."""
         return self.order.window // self.decision_interval
+
+    def shortened(self, steps: int) -> Experiment:
+        """The experiment with a training of so many steps.
+
+        The step counts of schedules and of `learning_starts` shrink with it, so that a short training goes through the
+        whole of them.
+        """
+        training = self.training
+        share = steps / training.steps
+        changed: dict[str, Any] = {"steps": steps, "learning_starts": round(training.learning_starts * share)}
+        for name in ("learning_rate", "epsilon"):
+            # Points that fall on one step become the last of them: a schedule's steps increase.
+            points = {round(step * share): value for step, value in getattr(training, name)}
+            changed[name] = tuple(points.items())
+        return self.model_copy(update={"training": training.model_copy(update=changed)})
 
     def digest(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the resolved configuration."""

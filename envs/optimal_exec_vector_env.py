@@ -135,9 +135,7 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
         rows = self.rows
         self._markets.step(self.action_set.decode(actions, rows), active)
         fills = self._markets.fills
-        implementation_shortfall = self._reward.implementation_shortfall(fills, rows)
-        impact_penalty = self._reward.impact_penalty(fills, rows)
-        rewards = implementation_shortfall - impact_penalty
+        rewards = np.where(active, self._reward.of_step(fills, rows, self._markets.rows), 0.0)
         self._episodes.gains += self._reward.gain(fills, rows)
         terminated = active & self._markets.finished
         if terminated.any():

@@ -20,7 +20,6 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,17 +50,17 @@ from configs.calibration import Coefficient
 from configs.calibration import SizeEffect
 from configs.calibration import VolumeProfile
 from configs.models import SECOND
-from experiments.console import Progress
 from experiments.console import Settings
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import run_episode
-from experiments.parallel import run_tasks
+from experiments.per_seed import QUICK_SEEDS
+from experiments.per_seed import SEEDS
+from experiments.per_seed import check_workers
+from experiments.per_seed import measure_each
 from experiments.run_folder import RunFolder
 from experiments.run_folder import git_state
 
-SEEDS = 200
-QUICK_SEEDS = 20
 FRACTIONS = (0.25, 0.5, 1.0, 1.5)
 """Sizes of the orders, in sizes of the experiment's parent order."""
 OPEN = str_to_ns("09:30:00")
@@ -95,8 +94,7 @@ def main(args: Args) -> None:
     """Measure what is not measured yet, and write the calibration."""
     experiment = load_experiment(args.config, parse_settings(args.settings))
     seeds = choose_seeds(args.seeds, quick=args.quick)
-    if args.workers < 1:
-        raise ConfigError(f"workers must be at least 1, got {args.workers}")
+    check_workers(args.workers)
     output = args.output if args.output is not None or args.quick else CALIBRATION
     arguments = {"seeds": f"{seeds.start}:{seeds.stop}"}
     with RunFolder.open(args.out, "calibrate", experiment, run_id=args.run_id, arguments=arguments) as run:
@@ -142,29 +140,8 @@ def calibrate(
     Raises:
         RuntimeError: If a market could not be measured.
     """
-    parts = folder / "seeds"
-    parts.mkdir(parents=True, exist_ok=True)
-    waiting = [seed for seed in seeds if not _part(parts, seed).exists()]
-    start = len(seeds) - len(waiting)
-    shown = Progress("measuring", len(seeds), unit="markets", start=start) if progress else nullcontext()
-    with shown as line:
-        for done, outcome in enumerate(
-            run_tasks(partial(_measure_into, experiment, parts), waiting, workers), start + 1
-        ):
-            if outcome.error is not None:
-                raise RuntimeError(f"seed {outcome.task} could not be measured: {outcome.error}")
-            if line is not None:
-                line.update(done)
-    found = [json.loads(_part(parts, seed).read_text(encoding="utf-8")) for seed in seeds]
+    found = measure_each(partial(measure, experiment), seeds, folder, workers, progress=progress)
     return _summarise(experiment, seeds, found)
-
-
-def _part(parts: Path, seed: int) -> Path:
-    return parts / f"{seed}.json"
-
-
-def _measure_into(experiment: Experiment, parts: Path, seed: int) -> None:
-    write_json(_part(parts, seed), measure(experiment, seed))
 
 
 def order_sizes(experiment: Experiment) -> list[int]:
@@ -207,13 +184,9 @@ def measure_background(experiment: Experiment, seed: int) -> dict[str, Any]:
     sizes = np.array([trade.quantity for trade in tape.trades], dtype=np.int64)
     edges = np.arange(OPEN, experiment.market.end_time + 1, MINUTE)
     volume, _ = np.histogram(times, edges, weights=sizes)
-    both = [quote for quote in tape.quotes if quote.bid >= 0 and quote.ask >= 0]
-    quoted = np.array([quote.time for quote in both], dtype=np.int64) - midnight
-    mids = np.array([quote.bid + quote.ask for quote in both], dtype=np.int64) / 2
     start, window = experiment.order.start, experiment.order.window
     grid = np.append(np.arange(start, start + window, MINUTE), start + window)
-    at = np.searchsorted(quoted, grid, side="right") - 1
-    return {"volume": volume.tolist(), "changes": np.diff(mids[np.maximum(at, 0)]).tolist()}
+    return {"volume": volume.tolist(), "changes": (np.diff(tape.mid2_at(midnight + grid)) / 2).tolist()}
 
 
 def _summarise(experiment: Experiment, seeds: range, found: Sequence[dict[str, Any]]) -> Calibration:

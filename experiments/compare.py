@@ -31,9 +31,12 @@ from configs import Experiment
 from configs import Side
 from configs import load_experiment
 from configs import parse_seeds
+from configs.models import released_policy
 from experiments.comparison_table import print_comparison
 from experiments.console import Progress
 from experiments.console import Settings
+from experiments.console import check_address
+from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import check_strategies
@@ -43,6 +46,7 @@ from experiments.evaluation import claim_folder
 from experiments.evaluation import count_finished
 from experiments.evaluation import evaluate_units
 from experiments.evaluation import merge_parts
+from experiments.evaluation import seconds_a_unit
 from experiments.policy_check import check_policy
 from experiments.policy_check import policy_warnings
 from experiments.policy_check import trades_with_policy
@@ -52,6 +56,7 @@ from experiments.run_folder import git_state
 
 SEEDS_END = 2**32
 POLICY = "policy.npz"
+QUICK_SEEDS = 4
 
 
 @dataclass
@@ -63,7 +68,7 @@ class Args:
     strategies: str | None = None
     """Names separated by commas; the first is the reference of every pair."""
     policy: Path | None = None
-    """Exported policy (policy.npz) that `dqn` trades with."""
+    """Exported policy (policy.npz) that strategies of kind `dqn` or `policy` trade with."""
     seeds: str | None = None
     """Seeds of the markets, A:B with B excluded."""
     workers: int | None = None
@@ -74,6 +79,10 @@ class Args:
     """Name to find the run by: unfinished, it resumes. By default a digest of all that decides its result."""
     settings: Settings = ()
     """Values that replace the configuration's, as order.quantity=5000."""
+    quick: bool = False
+    """Use the first 4 seeds only (under a minute), and of the configuration's strategies those that need no policy."""
+    address: str | None = None
+    """Ray cluster to run on, host:port or auto; its nodes must see the results folder. By default this machine."""
 
 
 def evaluate_all_strategies(
@@ -87,6 +96,7 @@ def evaluate_all_strategies(
     sides: Sequence[Side] | None = None,
     progress: bool = False,
     warnings: Sequence[str] = (),
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate every strategy on every seed's market, and compare them pair by pair on the same seeds.
 
@@ -104,6 +114,7 @@ def evaluate_all_strategies(
         sides: Sides of the parent order; by default those of `experiment.order.side`, where `both` is buy and sell.
         progress: Whether to show how far it is.
         warnings: Sentences to put first among the summary's warnings.
+        address: Ray cluster to run on, whose nodes must see `folder`; its processors then take the place of `workers`.
 
     Returns:
         The content of `summary.json` (see `analysis.summary`), with `failures`, the units that could not be evaluated,
@@ -119,7 +130,7 @@ def evaluate_all_strategies(
         meta = _describe(plan, warnings)
 
         # 1. Run: every strategy, and nobody, on every seed's market.
-        failures = _evaluate(plan, path, workers, progress=progress)
+        failures = _evaluate(plan, path, workers, address, progress=progress)
 
         # 2. Record: one table of each kind, sorted.
         merge_parts(plan, path)
@@ -183,12 +194,21 @@ def main(args: Args) -> None:
     comparison = experiment.comparison
     strategies = _split(args.strategies) if args.strategies is not None else list(comparison.strategies)
     seeds = choose_seeds(experiment, args.seeds)
+    policy = args.policy
+    if policy is None and comparison.policy is not None:
+        policy = released_policy(comparison.policy)
+    if args.quick:
+        seeds = seeds[:QUICK_SEEDS]
+        if policy is None and args.strategies is None:
+            strategies = [name for name in strategies if not trades_with_policy(experiment, name)]
     workers = args.workers if args.workers is not None else comparison.workers
-    plan = make_plan(experiment, strategies, seeds, policy=args.policy, workers=workers)
+    check_address(args.address)
+    plan = make_plan(experiment, strategies, seeds, policy=policy, workers=workers)
     arguments = {"strategies": strategies, "seeds": seeds_text(seeds), "policy": plan.policy_digest()}
-    with RunFolder.open(args.out, "compare", experiment, run_id=args.run_id, arguments=arguments) as run:
+    out = args.out if args.address is None else args.out.resolve()
+    with RunFolder.open(out, "compare", experiment, run_id=args.run_id, arguments=arguments) as run:
         print(f"{'resuming' if run.resumed else 'comparing in'} {run.path}", flush=True)
-        compare_in(run, plan, workers)
+        compare_in(run, plan, workers, args.address)
 
 
 def choose_seeds(experiment: Experiment, text: str | None) -> range:
@@ -208,15 +228,29 @@ def seeds_text(seeds: range) -> str:
     return f"{seeds.start}:{seeds.stop}"
 
 
-def compare_in(run: RunFolder, plan: Plan, workers: int) -> None:
+def compare_in(run: RunFolder, plan: Plan, workers: int, address: str | None = None) -> None:
     """Compare within a run folder, print the result and where the report lies, and mark the run finished.
+
+    Args:
+        run: The run folder.
+        plan: What to compare.
+        workers: Number of processes.
+        address: Ray cluster to run on; by default this machine.
 
     Raises:
         SystemExit: Status 1 if a unit could not be evaluated; the run stays unfinished, to try those again.
     """
-    warnings = _code_warnings(run)
+    warnings = code_warnings(run)
     for warning in (*warnings, *_overlap_warnings(plan)):
         print(f"warning: {warning}", flush=True)
+    left = len(plan.units()) - count_finished(plan, run.path)
+    where = f"the Ray cluster at {address}" if address is not None else f"{workers} processes"
+    about = format_duration(left * seconds_a_unit(plan) / (workers if address is None else 1))
+    print(
+        f"  {', '.join(plan.strategies)} on {len(plan.seeds)} markets: {left} units to do on {where},"
+        f" about {about} on {'idle cores' if address is None else 'one idle core'}",
+        flush=True,
+    )
     summary = evaluate_all_strategies(
         plan.experiment,
         plan.strategies,
@@ -227,13 +261,14 @@ def compare_in(run: RunFolder, plan: Plan, workers: int) -> None:
         sides=plan.sides,
         progress=True,
         warnings=warnings,
+        address=address,
     )
     report = build_report(run.path)
     run.point_latest()
     print_comparison(summary)
     print(f"report: {report}", flush=True)
     if summary["failures"]:
-        _print_failures(summary["failures"], run.path)
+        print_failures(summary["failures"], run.path)
         raise SystemExit(1)
     run.finish()
 
@@ -258,12 +293,12 @@ def _with_own_policy(plan: Plan, folder: Path) -> Plan:
     return Plan(plan.experiment, plan.strategies, plan.seeds, plan.sides, own)
 
 
-def _evaluate(plan: Plan, folder: Path, workers: int, *, progress: bool) -> list[Failure]:
+def _evaluate(plan: Plan, folder: Path, workers: int, address: str | None, *, progress: bool) -> list[Failure]:
     if not progress:
-        return evaluate_units(plan, folder, workers)
+        return evaluate_units(plan, folder, workers, address=address)
     finished = count_finished(plan, folder)
     with Progress("comparing", len(plan.units()), unit="units", start=finished) as line:
-        return evaluate_units(plan, folder, workers, partial(_tell, line))
+        return evaluate_units(plan, folder, workers, partial(_tell, line), address)
 
 
 def _tell(line: Progress, finished: int, failed: int) -> None:
@@ -277,6 +312,7 @@ def _describe(plan: Plan, warnings: Sequence[str]) -> Meta:
         strategies=plan.strategies,
         sides=plan.sides,
         commit=git_state()["commit"] or "",
+        gate=plan.experiment.comparison.validity.model_dump(),
     )
     if isinstance(plan.seeds, range) and plan.seeds.step == 1:
         meta["seeds"] = seeds_text(plan.seeds)
@@ -305,14 +341,15 @@ def _describe_failure(failure: Failure, folder: Path) -> dict[str, Any]:
     }
 
 
-def _print_failures(failures: Sequence[dict[str, Any]], folder: Path) -> None:
+def print_failures(failures: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Name on standard error the units of a summary that could not be evaluated."""
     for failure in failures:
         where = folder / failure["file"]
         print(f"failed: {failure['strategy']}, seed {failure['seed']}: {failure['error']} ({where})", file=sys.stderr)
     print(f"error: {len(failures)} units failed; the same command tries them again", file=sys.stderr)
 
 
-def _code_warnings(run: RunFolder) -> list[str]:
+def code_warnings(run: RunFolder) -> list[str]:
     """Say when the records do not come from one commit."""
     state = git_state()
     found = []

@@ -12,6 +12,7 @@ from rich.table import Table
 from analysis.summary import excluded_seeds
 from analysis.tables import MISSING
 from analysis.tables import count
+from analysis.tables import gate_sentence
 from analysis.tables import headline_sentence
 from analysis.tables import number
 from analysis.tables import probability
@@ -59,7 +60,7 @@ def validity_lines(validity: Mapping[str, Any] | None) -> list[str]:
     """Say how many markets passed the gate, and name those that did not."""
     if validity is None:
         return ["No market was judged."]
-    lines = [f"Markets: {validity['valid']} of {validity['judged']} valid."]
+    lines = [f"Markets: {validity['valid']} of {validity['judged']} valid. {gate_sentence(validity['gate'])}".rstrip()]
     invalid = list(validity["invalid"].items())
     lines += [f"  invalid: seed {seed}: {reason}" for seed, reason in invalid[:INVALID_SHOWN]]
     if len(invalid) > INVALID_SHOWN:

@@ -1,12 +1,14 @@
 """What every command shares on the terminal: options, progress, and one line for an error.
 
-An error that the user can mend is a `ConfigError`: one line on standard error, exit status 2, before anything has run.
+An error that the user can mend is a `ConfigError`, or a `RecordsError` where a file of a run is broken: one line on
+standard error, exit status 2.
 """
 
 from __future__ import annotations
 
 import gc
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -23,12 +25,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from analysis.records import RecordsError
 from configs import ConfigError
 from configs import parse_yaml
 
 Args = TypeVar("Args")
 
 PLAIN_INTERVAL = 5.0
+CONNECT_SECONDS = 5.0
 
 # `--set a=1 b=2` and `--set a=1 --set b=2` mean the same.
 Settings = Annotated[
@@ -52,13 +56,13 @@ def run_command(main: Callable[[Args], None], args: type[Args], prog: str, descr
         description: What the command does, for `--help`.
 
     Raises:
-        SystemExit: Status 2 after a wrong option or a `ConfigError`, 130 after an interrupt.
+        SystemExit: Status 2 after a wrong option, a `ConfigError` or a `RecordsError`, 130 after an interrupt.
     """
     # What has been imported stays: the garbage collector need not look at it again, which takes a sixth off a market.
     gc.freeze()
     try:
         main(tyro.cli(args, prog=prog, description=description))
-    except ConfigError as error:
+    except (ConfigError, RecordsError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)
@@ -92,6 +96,26 @@ def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {key}: {value!r} is not a YAML value") from error
     return overrides
+
+
+def check_address(address: str | None) -> None:
+    """Make sure that something answers at the address of a Ray cluster: Ray itself would try for minutes.
+
+    Args:
+        address: `host:port`; `auto` and None, which need no connection, pass.
+
+    Raises:
+        ConfigError: If it is no address or nothing answers.
+    """
+    if address is None or address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise ConfigError(f"--address {address!r}: write host:port, or auto")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--address {address!r}: no Ray cluster there: {error}") from error
 
 
 def format_duration(seconds: float) -> str:

@@ -124,20 +124,37 @@ class ExecutionEnvRunner(SingleAgentEnvRunner):
             drawn = self._random.integers(self.env.action_set.n, size=self.num_envs)
             explores = self._random.random(self.num_envs) < epsilon
             actions = np.where(explores, drawn, self.policy.act(self._obs))
-            obs, rewards, terminated, _, infos = self.env.step(actions)
-            self._returns += rewards
-            self._lengths += 1
-            last = obs
-            if terminated.any():
-                last = obs.copy()
-                last[terminated] = np.stack(infos["final_obs"][terminated])
-                ended += self._end(terminated, infos["final_info"])
-            parts.append(self._n_step.add(self._obs, actions, rewards, last, terminated))
-            self._obs = obs
+            before = self._obs
+            rewards, last, terminated, results = self._step(actions)
+            ended += results
+            parts.append(self._n_step.add(before, actions, rewards, last, terminated))
         count = self._fragment * self.num_envs
-        self._sampled += count
-        self._ended += ended
+        self._count(count, ended)
         return Sample(count, concatenate(parts), ended)
+
+    def _step(self, actions: NDArray[np.int64]) -> tuple[Any, Any, Any, list[EpisodeResult]]:
+        """Step every environment.
+
+        Returns:
+            Rewards, the observations that the step led to, whether the episode ended there, and the results of those
+            that did. `_obs` is then the first of the next episode.
+        """
+        obs, rewards, terminated, _, infos = self.env.step(actions)
+        self._returns += rewards
+        self._lengths += 1
+        last = obs
+        ended: list[EpisodeResult] = []
+        if terminated.any():
+            last = obs.copy()
+            last[terminated] = np.stack(infos["final_obs"][terminated])
+            ended = self._end(terminated, infos["final_info"])
+        self._obs = obs
+        return rewards, last, terminated, ended
+
+    def _count(self, steps: int, ended: list[EpisodeResult]) -> None:
+        """Note what was sampled for `get_metrics`."""
+        self._sampled += steps
+        self._ended += ended
 
     def _end(self, terminated: NDArray[np.bool_], infos: Mapping[str, NDArray[Any]]) -> list[EpisodeResult]:
         results = [
@@ -196,10 +213,11 @@ class ExecutionEnvRunner(SingleAgentEnvRunner):
 
 
 def policy_of(module: Any, metadata: Mapping[str, Any] | None = None) -> NumpyPolicy:
-    """Return RLlib's Q-network as plain arrays, which share the memory of its weights where those lie on the CPU.
+    """Return RLlib's network as plain arrays, which share the memory of its weights where those lie on the CPU.
 
     Args:
-        module: RLlib's `DefaultDQNTorchRLModule`.
+        module: RLlib's `DefaultDQNTorchRLModule`, or `DefaultPPOTorchRLModule`, whose logits become the values: the
+            greedy action is the likeliest.
         metadata: JSON values stored with it.
     """
     weights = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
@@ -207,8 +225,12 @@ def policy_of(module: Any, metadata: Mapping[str, Any] | None = None) -> NumpyPo
     def layer(name: str) -> Layer:
         return Layer(weights[f"{name}.weight"].T, weights[f"{name}.bias"])
 
-    depth = sum(name.startswith("encoder.net.mlp.") for name in weights) // 2
-    hidden = [layer(f"encoder.net.mlp.{2 * index}") for index in range(depth)]
+    of_ppo = "pi.net.mlp.0.weight" in weights
+    encoder = "encoder.actor_encoder.net.mlp" if of_ppo else "encoder.net.mlp"
+    depth = sum(name.startswith(f"{encoder}.") for name in weights) // 2
+    hidden = [layer(f"{encoder}.{2 * index}") for index in range(depth)]
+    if of_ppo:
+        return NumpyPolicy(hidden, layer("pi.net.mlp.0"), None, metadata)
     value = layer("vf.net.mlp.0") if "vf.net.mlp.0.weight" in weights else None
     return NumpyPolicy(hidden, layer("af.net.mlp.0"), value, metadata)
 

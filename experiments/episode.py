@@ -30,6 +30,7 @@ from agents.market import build_market
 from agents.market import exchange_of
 from agents.market import parent_order
 from agents.numpy_policy import NumpyPolicy
+from agents.registry import POLICY_KINDS
 from agents.strategies import PAPER_INTERVAL
 from analysis.schema import make_table
 from configs import ConfigError
@@ -40,6 +41,8 @@ from configs.models import StrategyConfig
 
 PAPER_KINDS = ("aggressive", "passive", "random")
 NO_PRICE = -1
+RECORDED_AFTER = 300 * SECOND
+"""Length of the market's record after the window, ns: what the price did once the order was done."""
 KEEPS_MAKERS_ALIVE = {
     "WakeupMsg",
     "QuerySpreadMsg",
@@ -74,7 +77,7 @@ def check_strategies(experiment: Experiment, names: Sequence[str], policy: str |
     """
     for name in names:
         config = strategy_config(experiment, name)
-        if config.kind == "dqn":
+        if config.kind in POLICY_KINDS:
             if policy is None:
                 raise ConfigError(f"strategy {name!r} trades with a policy: give --policy PATH (a policy.npz)")
             if not Path(policy).is_file():
@@ -105,7 +108,7 @@ def make_agent(
     interval = config.interval or _default_interval(config.kind, order, experiment)
     digest = hashlib.sha256(f"{seed}:{strategy}".encode()).digest()
     named: dict[str, Any] = dict(config.params)
-    if config.kind == "dqn":
+    if config.kind in POLICY_KINDS:
         if config.interval not in (None, experiment.decision_interval):
             raise ConfigError(f"strategy {strategy!r} decides every decision_interval of the experiment, not otherwise")
         assert policy is not None
@@ -142,12 +145,14 @@ class Episode:
         side: Side of the parent order.
         policy: Exported policy, for a strategy that trades with one.
         engine: As for `abides.run`: all engines give the same tape.
+        after: For how long the market goes on and is recorded after the window, at most until its close, ns.
 
     Attributes:
         agent: The execution agent.
         tape: Trades and quotes of the market.
         start: Start of the window, ns since the epoch.
         end: End of the window.
+        recorded_until: End of the market's record.
     """
 
     def __init__(
@@ -158,6 +163,7 @@ class Episode:
         side: Side,
         policy: str | Path | None = None,
         engine: str = AUTO,
+        after: int = 0,
     ) -> None:
         self.experiment = experiment
         self.strategy, self.seed, self.side = strategy, seed, side
@@ -171,8 +177,10 @@ class Episode:
         order = experiment.order
         self.start = config["start_time"] + order.start
         self.end = self.start + order.window
-        # Nothing after the settlement belongs to the episode, and stopping early changes nothing before.
-        self._kernel.stop_time = self.end + order.settlement
+        close = config["start_time"] + experiment.market.end_time
+        self.recorded_until = min(self.end + after, close)
+        # Nothing later belongs to the episode, and stopping early changes nothing before.
+        self._kernel.stop_time = max(self.end + order.settlement, self.recorded_until)
         self._kernel.initialize()
         self._kernel.runner()
 
@@ -188,7 +196,7 @@ class Episode:
 
     def volume(self) -> int:
         """Return the shares traded in the window."""
-        return sum(trade.quantity for trade in self._window_trades())
+        return sum(trade.quantity for trade in self._trades_until(self.end))
 
     def makers_alive(self) -> int:
         """Return the number of market makers with a pending wake-up, or a pending answer that they will act on."""
@@ -205,8 +213,9 @@ class Episode:
         """Return the number of orders that the exchange dropped without telling their agent."""
         return self._book.discarded
 
-    def _window_trades(self) -> list[Trade]:
-        return [trade for trade in self.tape.trades if self.start <= trade.time <= self.end]
+    def _trades_until(self, end: int) -> list[Trade]:
+        """Return the trades from the start of the window to `end`, included."""
+        return [trade for trade in self.tape.trades if self.start <= trade.time <= end]
 
     def _own_trades(self) -> list[Trade]:
         own = self.agent.id
@@ -274,6 +283,7 @@ class Episode:
             "completion": filled / quantity,
             "arrival_ns": agent.decisions[0].view.time if agent.decisions else self.start,
             "arrival_mid2": arrival2,
+            "end_ns": self.end,
             "end_mid2": end_mid2,
             "finish_fraction": (last_fill - self.start) / (self.end - self.start) if left == 0 else 1.0,
             **costs,
@@ -345,8 +355,8 @@ class Episode:
         }
 
     def _market(self) -> dict[str, Any]:
-        quotes, trades = self.tape.quotes, self._window_trades()
-        grid = np.arange(self.start, self.end + 1, SECOND, dtype=np.int64)
+        quotes, trades = self.tape.quotes, self._trades_until(self.recorded_until)
+        grid = np.arange(self.start, self.recorded_until + 1, SECOND, dtype=np.int64)
         trade_times = np.array([trade.time for trade in trades], dtype=np.int64)
         quote_times = np.array([quote.time for quote in quotes], dtype=np.int64)
         # The grid shows the book at its time, a trade the book that it met.
@@ -389,7 +399,7 @@ class Episode:
 def run_episode(
     experiment: Experiment, strategy: str, seed: int, side: Side, policy: str | Path | None = None
 ) -> dict[str, pa.Table]:
-    """Work the parent order of an experiment in the market of one seed.
+    """Work the parent order of an experiment in the market of one seed, and record the market until 300 s after it.
 
     Args:
         experiment: The experiment.
@@ -401,7 +411,7 @@ def run_episode(
     Returns:
         The five record tables (`analysis.schema`), sorted.
     """
-    return Episode(experiment, strategy, seed, side, policy).tables()
+    return Episode(experiment, strategy, seed, side, policy, after=RECORDED_AFTER).tables()
 
 
 def run_do_nothing(experiment: Experiment, seed: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,11 +25,13 @@ from analysis.files import atomic_file
 from analysis.files import write_bytes
 from analysis.files import write_folder
 from analysis.files import write_json
+from analysis.records import RecordsError
 from analysis.records import concat_tables
 from analysis.records import read_table
 from analysis.records import table_path
 from analysis.records import write_table
 from analysis.schema import RECORD_TABLES
+from analysis.schema import SCHEMA_VERSION
 from analysis.schema import make_table
 from analysis.schema import table_spec
 from configs import ConfigError
@@ -36,6 +39,7 @@ from configs import Experiment
 from configs import Side
 from experiments.episode import run_do_nothing
 from experiments.episode import run_episode
+from experiments.parallel import Outcome
 from experiments.parallel import run_tasks
 
 PARTS = "parts"
@@ -100,12 +104,14 @@ def claim_folder(plan: Plan, folder: Path) -> None:
     """Note in the folder what decides a unit's records, so that units of another configuration are never mixed in.
 
     Raises:
-        ConfigError: If the folder holds units of another experiment, other sides or another policy.
+        ConfigError: If the folder holds units of another experiment, other sides, another policy or another version of
+            the record tables.
     """
     identity = {
         "experiment": plan.experiment.digest(),
         "sides": list(plan.sides),
         "policy": plan.policy_digest(),
+        "schema_version": SCHEMA_VERSION,
     }
     path = folder / IDENTITY
     if path.exists():
@@ -117,7 +123,11 @@ def claim_folder(plan: Plan, folder: Path) -> None:
 
 
 def evaluate_units(
-    plan: Plan, folder: Path, workers: int = 1, tell: Callable[[int, int], None] | None = None
+    plan: Plan,
+    folder: Path,
+    workers: int = 1,
+    tell: Callable[[int, int], None] | None = None,
+    address: str | None = None,
 ) -> list[Failure]:
     """Evaluate the units that are not finished yet.
 
@@ -126,6 +136,7 @@ def evaluate_units(
         folder: Run folder; units are kept in its `parts/`, tracebacks of those that fail in `failures/`.
         workers: Number of processes.
         tell: Called with the number of finished units and of failed ones after each unit.
+        address: Ray cluster to run on, instead of processes of this machine.
 
     Returns:
         The units that failed, in the order of the plan.
@@ -136,7 +147,7 @@ def evaluate_units(
     waiting = [unit for unit in units if not _part(parts, unit).is_dir()]
     finished = len(units) - len(waiting)
     failures: dict[Unit, Failure] = {}
-    for outcome in run_tasks(partial(evaluate_unit, plan, parts), waiting, workers):
+    for outcome in _run(partial(evaluate_unit, plan, parts), waiting, workers, folder, address):
         if outcome.error is None:
             finished += 1
         else:
@@ -144,6 +155,31 @@ def evaluate_units(
         if tell is not None:
             tell(finished, len(failures))
     return [failures[unit] for unit in units if unit in failures]
+
+
+def _run(
+    function: Callable[[Unit], None], units: list[Unit], workers: int, folder: Path, address: str | None
+) -> Iterator[Outcome[Unit]]:
+    if address is None:
+        yield from run_tasks(function, units, workers)
+        return
+    # Imported late: a comparison on one machine needs no Ray.
+    from experiments.cluster import run_on_cluster
+    from experiments.ray_session import ray_at
+
+    with ray_at(address, cpus=workers):
+        yield from run_on_cluster(function, units, folder)
+
+
+def seconds_a_unit(plan: Plan) -> float:
+    """Estimate how long a unit takes on one idle core, from an episode run now."""
+    run = partial(run_episode, plan.experiment, plan.strategies[0], plan.seeds[0], plan.sides[0], plan.policy)
+    run()  # loads what is compiled
+    begin = perf_counter()
+    run()
+    # Most units run every side; those of nobody trading run once.
+    runs = len(plan.strategies) * len(plan.sides) + 1
+    return (perf_counter() - begin) * runs / (len(plan.strategies) + 1)
 
 
 def count_finished(plan: Plan, folder: Path) -> int:
@@ -193,7 +229,10 @@ def _row_groups(name: str, parts: Sequence[Path]) -> Iterator[pa.Table]:
     for part in parts:
         if not part.is_dir():
             continue
-        batch.append(make_table(name, read_table(part, name)))
+        try:
+            batch.append(make_table(name, read_table(part, name)))
+        except RecordsError as error:
+            raise RecordsError(f"{error}; remove the folder {part} and run the same command again") from error
         rows += batch[-1].num_rows
         if rows >= ROWS_PER_GROUP:
             yield pa.concat_tables(batch).combine_chunks()

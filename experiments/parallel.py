@@ -60,7 +60,7 @@ def run_tasks(function: Callable[[Task], None], tasks: Iterable[Task], workers: 
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     if workers == 1:
-        return (Outcome(task, _attempt(function, task)) for task in tasks)
+        return (Outcome(task, attempt(function, task)) for task in tasks)
     return _run_in_pools(function, deque(tasks), workers)
 
 
@@ -92,7 +92,7 @@ def _run_pool(
             # No task waits inside the pool, so that those of a broken pool are the ones that ran.
             while waiting and alive and len(running) < workers:
                 try:
-                    running[pool.submit(_attempt, function, waiting[0])] = waiting[0]
+                    running[pool.submit(attempt, function, waiting[0])] = waiting[0]
                     waiting.popleft()
                 except BrokenProcessPool:
                     alive = False
@@ -106,7 +106,7 @@ def _run_pool(
     return suspects
 
 
-def _attempt(function: Callable[[Task], None], task: Task) -> str | None:
+def attempt(function: Callable[[Task], None], task: Task) -> str | None:
     """Call the function; return the traceback of its failure as text, which passes between processes in any case."""
     try:
         function(task)

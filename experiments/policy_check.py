@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.numpy_policy import NumpyPolicy
+from agents.registry import POLICY_KINDS
 from configs import ConfigError
 from configs import Experiment
 from configs import parse_seeds
@@ -36,7 +37,7 @@ def trades_with_policy(experiment: Experiment, strategy: str) -> bool:
     Raises:
         ConfigError: If the strategy is unknown.
     """
-    return strategy_config(experiment, strategy).kind == "dqn"
+    return strategy_config(experiment, strategy).kind in POLICY_KINDS
 
 
 def training_ranges(policy: NumpyPolicy) -> list[tuple[int, int]]:

@@ -22,6 +22,10 @@ from envs import OptimalExecEnv
 
 SECONDS_AN_UPDATE = 1.2e-3
 """A gradient update of a small network on one core, measured in 2026."""
+SECONDS_A_PPO_UPDATE = 4e-3
+"""RLlib's update of PPO on a minibatch, likewise."""
+SECONDS_AN_ACTION = 2e-5
+"""A greedy action of a small network, likewise."""
 
 MarketKind = Literal["abides", "stand-in"]
 Rule = Callable[[OptimalExecEnv, NDArray[np.float32]], int]
@@ -104,13 +108,29 @@ def run_rule(
 
 def seconds_to_train(experiment: Experiment, market: MarketKind, steps: int) -> float:
     """Estimate how long so many environment steps of training take on one idle core, from an episode run now."""
+    training = experiment.training
+    if training.algorithm == "ppo":
+        updates = training.ppo.epochs / training.batch_size * SECONDS_A_PPO_UPDATE
+    else:
+        updates = training.updates_per_step * SECONDS_AN_UPDATE
+    return steps * (_seconds_a_step(experiment, market)[0] + updates)
+
+
+def seconds_to_judge(experiment: Experiment, market: MarketKind, episodes: int) -> float:
+    """Estimate how long so many episodes of a policy take on one idle core, from an episode run now."""
+    seconds, steps = _seconds_a_step(experiment, market)
+    return episodes * steps * (seconds + SECONDS_AN_ACTION)
+
+
+def _seconds_a_step(experiment: Experiment, market: MarketKind) -> tuple[float, int]:
+    """Time a step of TWAP in a validation market; return it and the steps of the episode."""
     (first,) = validation_episodes(experiment, 1)
     twap = reference_rules()["twap"]
     run_rule(experiment, market, twap, [first])  # loads what is compiled
     begin = perf_counter()
     (rollout,) = run_rule(experiment, market, twap, [first])
-    seconds_a_step = (perf_counter() - begin) / rollout.actions.total()
-    return steps * (seconds_a_step + experiment.training.updates_per_step * SECONDS_AN_UPDATE)
+    steps = rollout.actions.total()
+    return (perf_counter() - begin) / steps, steps
 
 
 def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, Side]]:
@@ -119,12 +139,3 @@ def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, S
     sides: tuple[Side, ...] = ("buy", "sell") if side == "both" else (side,)
     seeds = parse_seeds(load_seed_ranges().validation)
     return [(seed, one) for seed in seeds[: -(-count // len(sides))] for one in sides][:count]
-
-
-def most_taken(rollouts: Iterable[Rollout]) -> tuple[int, float]:
-    """The action that was taken most often, and its share of all."""
-    counts: Counter[int] = Counter()
-    for rollout in rollouts:
-        counts.update(rollout.actions)
-    action, count = counts.most_common(1)[0]
-    return action, count / counts.total()

@@ -16,23 +16,24 @@ from configs import load_experiment
 from experiments.checkpoints import list_checkpoints
 from experiments.console import Progress
 from experiments.console import Settings
+from experiments.console import check_address
 from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.degeneracy import examine
 from experiments.rollouts import MarketKind
 from experiments.rollouts import check_environment
-from experiments.rollouts import greedy
-from experiments.rollouts import most_taken
 from experiments.rollouts import reference_rules
 from experiments.rollouts import run_rule
 from experiments.rollouts import seconds_to_train
 from experiments.rollouts import validation_episodes
 from experiments.run_folder import RunFolder
+from experiments.run_folder import git_state
 
 POLICY = "policy.npz"
 REFERENCE_EPISODES = 2
 VALIDATION_EPISODES = 4
-DEGENERATE_SHARE = 0.99
+QUICK_STEPS = 4_000
 
 
 @dataclass
@@ -51,6 +52,10 @@ class Args:
     """The agent-based market, or the fast statistical stand-in (for tests and teaching)."""
     checkpoint_every: int | None = None
     """Environment steps between checkpoints; by default the configuration's."""
+    quick: bool = False
+    """Train for 4 000 steps only (under a minute): a trial run, which learns nothing of use."""
+    address: str | None = None
+    """Ray cluster to train on, host:port or auto; its nodes must see the results folder. By default this machine."""
 
 
 def main(args: Args) -> None:
@@ -59,20 +64,25 @@ def main(args: Args) -> None:
     if args.checkpoint_every is not None:
         overrides["training.checkpoint_every"] = args.checkpoint_every
     experiment = load_experiment(args.config, overrides)
+    if args.quick:
+        experiment = experiment.shortened(QUICK_STEPS)
+    check_address(args.address)
     check_environment(experiment, args.market)
-    with RunFolder.open(args.out, "train", experiment, run_id=args.run_id, arguments={"market": args.market}) as run:
-        path = train(experiment, run, args.market)
+    out = args.out if args.address is None else args.out.resolve()
+    with RunFolder.open(out, "train", experiment, run_id=args.run_id, arguments={"market": args.market}) as run:
+        path = train(experiment, run, args.market, args.address)
         run.finish()
     print(f"policy: {path}", flush=True)
 
 
-def train(experiment: Experiment, run: RunFolder, market: MarketKind = "abides") -> Path:
+def train(experiment: Experiment, run: RunFolder, market: MarketKind = "abides", address: str | None = None) -> Path:
     """Train a policy in a run folder, from its last checkpoint, with progress on the terminal.
 
     Args:
         experiment: The experiment.
         run: Its run folder; the manifest gets the policy's digest and returns, and is not marked finished.
         market: Which market the environments run on.
+        address: Ray cluster to train on; by default this machine.
 
     Returns:
         The exported policy, `policy.npz` in the run folder.
@@ -81,16 +91,24 @@ def train(experiment: Experiment, run: RunFolder, market: MarketKind = "abides")
     print(f"{verb} {experiment.name} on the {market} market in {run.path}", flush=True)
     references = show_references(experiment, market)
     # Imported late: RLlib takes seconds, and a wrong option should be told at once.
-    from experiments.ray_session import local_ray
+    from experiments.cluster import gpus_for
+    from experiments.cluster import train_on_cluster
+    from experiments.ray_session import ray_at
+    from experiments.rllib_algorithm import device_of
     from experiments.trainer import Report
     from experiments.trainer import train_policy
 
+    steps = experiment.training.steps
     done = list_checkpoints(run.file("checkpoints"))
     start = done[-1][0] if done else 0
-    left = max(0, experiment.training.steps - start)
+    left = max(0, steps - start)
     about = format_duration(seconds_to_train(experiment, market, left))
-    print(f"  {left:,} decisions to train on: about {about} on an idle core", flush=True)
-    with local_ray(cpus=1), Progress("train", experiment.training.steps, start=start) as progress:
+    where = f"the Ray cluster at {address}" if address is not None else device_of(experiment)
+    print(
+        f"  {experiment.training.algorithm} on {where}, {left:,} decisions to train on: about {about} on an idle core",
+        flush=True,
+    )
+    with ray_at(address, cpus=1), Progress("train", steps, start=start) as progress:
 
         def show(report: Report) -> None:
             progress.update(
@@ -100,11 +118,16 @@ def train(experiment: Experiment, run: RunFolder, market: MarketKind = "abides")
                 epsilon=_number(report.epsilon, ".2f"),
             )
 
-        policy = train_policy(experiment, market, run.path, show)
+        if address is None:
+            policy = train_policy(experiment, market, run.path, show)
+        else:
+            gpus = gpus_for(experiment)
+            policy = train_on_cluster(experiment, market, run.path, show, git_state(), gpus)
     path = run.file(POLICY)
     run.update(
         policy=POLICY,
         policy_digest=policy.digest(),
+        device=policy.metadata["device"],
         reference_returns=references,
         validation=show_policy(experiment, market, policy),
     )
@@ -131,28 +154,32 @@ def show_references(experiment: Experiment, market: MarketKind) -> dict[str, flo
 
 
 def show_policy(experiment: Experiment, market: MarketKind, policy: NumpyPolicy) -> dict[str, Any]:
-    """Print what the greedy policy comes to on a few validation markets, and whether it always acts alike.
+    """Print what the greedy policy comes to on a few validation markets, and in what it is degenerate.
 
     Returns:
-        Mean return, completion, shortfall and the share of the most taken action, as JSON values.
+        Mean return, completion, shortfall, the share of the most taken action, the share of decisions that depend on
+        the book, and the verdicts, as JSON values.
     """
-    rollouts = run_rule(experiment, market, greedy(policy), validation_episodes(experiment, VALIDATION_EPISODES))
-    action, share = most_taken(rollouts)
+    examined = examine(experiment, market, policy, validation_episodes(experiment, VALIDATION_EPISODES))
+    rollouts = examined.rollouts
     found = {
         "episodes": len(rollouts),
         "return": fmean(rollout.reward for rollout in rollouts),
         "completion": fmean(rollout.completion for rollout in rollouts),
         "shortfall_cents": fmean(rollout.shortfall_cents for rollout in rollouts),
-        "most_taken_action": action,
-        "most_taken_share": share,
+        "most_taken_action": examined.most_taken,
+        "most_taken_share": examined.most_taken_share,
+        "book_share": examined.book_share,
+        "degenerate": list(examined.verdicts),
     }
     print(
         f"  greedy on {len(rollouts)} validation episodes: mean return {found['return']:.2f}"
-        f"  completion {found['completion']:.0%}  most taken action {action} ({share:.0%})",
+        f"  completion {found['completion']:.0%}  most taken action {examined.most_taken}"
+        f" ({examined.most_taken_share:.0%})",
         flush=True,
     )
-    if share >= DEGENERATE_SHARE:
-        print(f"  warning: the policy has collapsed to action {action}", flush=True)
+    for verdict in examined.verdicts:
+        print(f"  warning: the policy is degenerate: {verdict}", flush=True)
     return found
 
 

@@ -75,7 +75,25 @@ def test_make_help_lists_every_target() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["experiment", "train", "compare", "calibrate", "sweep", "notebooks", "test", "bench", "type"]
+    "target",
+    [
+        "experiment",
+        "train",
+        "compare",
+        "benchmarks",
+        "report",
+        "calibrate",
+        "impact",
+        "backtest",
+        "realism",
+        "lobster",
+        "sweep",
+        "notebooks",
+        "test",
+        "test-browser",
+        "bench",
+        "type",
+    ],
 )
 def test_make_passes_arguments_on(target: str) -> None:
     assert "--of-the-command" in make("--dry-run", target, "ARGS=--of-the-command").stdout

@@ -108,7 +108,8 @@ class CompiledKernel:
     Attributes:
         buffer: The market.
         agents: The agents; those of the built-in kinds are filled in at the end of the run.
-        gym_agents: Agents that may interrupt the run for a decision from outside.
+        gym_agents: The agent that may interrupt the run for a decision from outside, if there is one.
+        interrupting: Ids of the agents that may: the gym agent's, and those that an environment of several adds.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -119,6 +120,7 @@ class CompiledKernel:
             agent for agent in self._in_python if any(base.__name__ == "CoreGymAgent" for base in type(agent).__bases__)
         ]
         assert len(self.gym_agents) <= 1, f"at most one gym agent may take part, got {len(self.gym_agents)}"
+        self.interrupting: set[int] = {agent.id for agent in self.gym_agents}
         self.start_time: NanosecondTime = config["start_time"]
         self.symbol = self.agents[0].symbols[0]
         self.buffer: Buffer = to_buffer(config)
@@ -235,7 +237,6 @@ class CompiledKernel:
             fill_tape(self.buffer, book.tape)
 
     def _dispatch(self) -> Any:
-        gym_id = self.gym_agents[0].id if self.gym_agents else at.NONE
         while True:
             status = loop.run(self.buffer)
             if status == loop.FULL:
@@ -244,7 +245,7 @@ class CompiledKernel:
                 return None
             else:
                 recipient, result = self._deliver()
-                if result is not None and recipient == gym_id:
+                if result is not None and recipient in self.interrupting:
                     return result
 
     def _deliver(self) -> tuple[int, Any]:

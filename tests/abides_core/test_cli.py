@@ -110,7 +110,7 @@ def test_what_the_package_names_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert pkgutil.resolve_name(project["scripts"]["abides"]) is main
     configs = project["entry-points"]["abides.configs"]
-    assert set(configs) == {"rmsc03", "rmsc04"}
+    assert set(configs) == {"lobster", "rmsc03", "rmsc04"}
     assert all(callable(pkgutil.resolve_name(f"{module}:build_config")) for module in configs.values())
 
 

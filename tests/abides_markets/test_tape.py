@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from abides_markets.order_book import OrderBook
 from abides_markets.orders import LimitOrder
 from abides_markets.orders import MarketOrder
@@ -56,3 +59,11 @@ def test_a_trade_against_a_one_sided_book_is_flagged() -> None:
     book.handle_market_order(MarketOrder(2, 0, X, 1, Side.BID))
     assert [(trade.mid2, trade.one_sided) for trade in tape.trades] == [(-1, True)]
     assert tape.queue_ahead == {}
+
+
+def test_mids_at_times_are_the_last_two_sided_ones() -> None:
+    tape = MarketTape()
+    with pytest.raises(ValueError, match="never been two-sided"):
+        tape.mid2_at(np.array([5]))
+    tape.quotes = [Quote(t, bid, 5, ask, 5, 5, 5) for t, bid, ask in ((10, 99, 101), (20, 100, -1), (30, 102, 104))]
+    assert tape.mid2_at(np.array([5, 10, 25, 30, 99])).tolist() == [200, 200, 200, 206, 206]

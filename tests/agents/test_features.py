@@ -41,6 +41,9 @@ def by_hand(name: str, row: Any) -> float:
         bid = sum(q for _, q in bids[: int(match[1])])
         ask = sum(q for _, q in asks[: int(match[1])])
         return side * (bid - ask) / (bid + ask) if bid + ask else 0.0
+    if name == "imbalance_total":
+        bid, ask = int(row["bid_total"]), int(row["ask_total"])
+        return side * (bid - ask) / (bid + ask) if bid + ask else 0.0
     if match := re.fullmatch(r"(own|opposite)_depth_(\w+)", name):
         levels = own if match[1] == "own" else opposite
         shares = totals[match[1]] if match[2] == "total" else sum(q for _, q in levels[: int(match[2])])

@@ -10,6 +10,7 @@ from agents import TWAPAgent
 from agents import check_parameters
 from agents import strategy_class
 from agents.execution_agent import ExecutionAgent
+from agents.registry import POLICY_KINDS
 from agents.registry import parameters_of
 from configs import ConfigError
 from experiments.episode import Episode
@@ -22,7 +23,7 @@ from tests.agents.worlds import mirrored
 from tests.agents.worlds import parent
 from tests.agents.worlds import run_world
 
-BENCHMARKS = sorted(set(STRATEGIES) - {"dqn", "idle"})
+BENCHMARKS = sorted(set(STRATEGIES) - {*POLICY_KINDS, "idle"})
 COMPLETES = sorted(set(BENCHMARKS) - {"aggressive", "passive", "random"})
 
 

@@ -80,3 +80,23 @@ def test_no_fills_are_no_reward() -> None:
     row = view().rows()
     assert Reward(RewardConfig()).implementation_shortfall(fill_rows([]), row).tolist() == [0.0]
     assert Reward(RewardConfig()).impact_penalty(fill_rows([]), row).tolist() == [0.0]
+
+
+@given(raw_rows(), st.data())
+def test_against_an_even_schedule_only_being_ahead_and_the_fills_cost_are_left(
+    rows: np.ndarray, data: st.DataObject
+) -> None:
+    """A step's reward is lead·s·Δmid plus the fills against the mid: the definition, computed the long way."""
+    fills = executions(rows, data)
+    bought = np.bincount(fills["market"], fills["quantity"], len(rows)).astype(np.int64)
+    after = rows.copy()
+    after["filled"] = rows["filled"] + bought
+    after["mid2"] = rows["mid2"] + data.draw(st.integers(-40, 40))
+    after["elapsed"] = np.minimum(rows["elapsed"] + rows["interval"], rows["window"])
+    found = Reward(RewardConfig(benchmark="twap", alpha=0.0)).of_step(fills, rows, after)
+    for i, (row, then) in enumerate(zip(rows, after, strict=True)):
+        own = [(int(p), int(q)) for m, p, q in fills.tolist() if m == i]
+        side, mid, parent = int(row["side"]), row["mid2"] / 2, int(row["parent"])
+        lead = then["filled"] / parent - min(then["elapsed"] / then["window"], 1)
+        expected = sum(q * side * (mid - p) for p, q in own) / parent + lead * side * (then["mid2"] - row["mid2"]) / 2
+        assert found[i] == pytest.approx(expected, abs=1e-6)

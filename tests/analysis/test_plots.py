@@ -40,7 +40,7 @@ def test_same_records_same_svg_and_no_global_state(frames: dict[str, pd.DataFram
 
 
 def test_inventory_falls_from_all_to_what_is_left(frames: dict[str, pd.DataFrame]) -> None:
-    figure = plots.inventory_trajectories(frames["episodes"], frames["decisions"], frames["fills"], STRATEGIES)
+    figure = plots.inventory_trajectories(frames["episodes"], frames["fills"], STRATEGIES)
     lines = {line.get_label(): np.asarray(line.get_ydata(), dtype=float) for line in figure.axes[0].get_lines()}
     assert list(lines) == STRATEGIES
     for values in lines.values():
@@ -97,7 +97,7 @@ def test_save(frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
 
 
 def test_window_is_in_whole_minutes(frames: dict[str, pd.DataFrame]) -> None:
-    assert plots.window_minutes(frames["fills"], frames["decisions"], frames["episodes"]) == 5
+    assert plots.window_minutes(frames["episodes"]) == 5
 
 
 def test_parts_are_bars_as_long_as_the_means(frames: dict[str, pd.DataFrame]) -> None:

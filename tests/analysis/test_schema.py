@@ -78,7 +78,7 @@ def test_wrong_shapes_are_named(tables: dict[str, pa.Table]) -> None:
         "fills: column 'decision': expected int32, found int64": fills.set_column(
             5, "decision", fills["decision"].cast(pa.int64())
         ),
-        "fills: schema version: expected 1, found 7": fills.replace_schema_metadata({schema.VERSION_KEY: "7"}),
+        "fills: schema version: expected 2, found 7": fills.replace_schema_metadata({schema.VERSION_KEY: "7"}),
     }
     for message, table in cases.items():
         with pytest.raises(schema.SchemaError) as caught:

@@ -163,7 +163,7 @@ def test_a_state_of_other_markets_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ValueError, match="the state is of 2 markets, these are 3"):
             OptimalExecVectorEnv(3, of, market=market).set_state(two.get_state())  # type: ignore[arg-type]
         other = experiment(**{**SHORT, "observation": {"history": 3}})
-        with pytest.raises(ValueError, match=r"the state is of observations \(2, 2, 23\), not \(2, 3, 23\)"):
+        with pytest.raises(ValueError, match=r"the state is of observations \(2, 2, 24\), not \(2, 3, 24\)"):
             OptimalExecVectorEnv(2, other, market=market).set_state(two.get_state())  # type: ignore[arg-type]
     native = OptimalExecVectorEnv(2, of)
     state = native.get_state() | {"markets.layout": np.array("older")}

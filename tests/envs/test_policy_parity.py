@@ -133,7 +133,7 @@ def test_a_policy_trades_in_the_market_as_it_does_in_the_environment(
         observation={"history": 3},
         reward={"alpha": 0, "beta": 0},
     )
-    runs = [check_parity(of, seed, side, tapes, tmp_path / f"{seed}.npz") for seed in (1, 2)]
+    runs = [check_parity(of, seed, side, tapes, tmp_path / f"{seed}.npz") for seed in (1, 3)]
     # The comparison is of something: several actions were taken, and both runs traded.
     assert len({action for run in runs for action in run.actions}) >= 2
     assert any(run.info["filled"] for run in runs)

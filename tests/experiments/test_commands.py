@@ -236,3 +236,21 @@ def test_experiment_trains_compares_and_resumes_after_a_kill(
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["policy"]["steps"] >= 400
     assert json.loads((folder / "manifest.json").read_text())["status"] == "finished"
+
+
+def test_a_quick_comparison_says_what_it_does_and_leaves_out_what_needs_a_policy(tmp_path: Path) -> None:
+    done = run("compare", "quick", "--quick", "--workers", "1", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "  twap, aggressive, passive, random on 4 markets: 20 units to do on 1 processes, about 0:" in done.stdout
+    summary = json.loads((tmp_path / "latest" / "summary.json").read_text())
+    assert set(summary["strategies"]) == {"twap", "aggressive", "passive", "random"}
+    assert summary["strategies"]["twap"]["n"] == 4
+
+
+@pytest.mark.parametrize("module", ["train", "compare", "sweep"])
+def test_a_cluster_that_is_not_there_is_one_line_and_status_2(module: str, tmp_path: Path) -> None:
+    done = run(module, "quick", "--quick", "--address", "127.0.0.1:1", "--out", str(tmp_path / "results"))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: --address '127.0.0.1:1': no Ray cluster there: ")
+    assert not (tmp_path / "results").exists()

@@ -80,6 +80,8 @@ def markets(monkeypatch: pytest.MonkeyPatch) -> FakeMarkets:
     monkeypatch.setattr(evaluation, "run_episode", fake.run_episode)
     monkeypatch.setattr(evaluation, "run_do_nothing", fake.run_do_nothing)
     monkeypatch.setattr(compare, "check_strategies", lambda *_: None)
+    # The estimate of the time runs an episode of its own, which is no unit.
+    monkeypatch.setattr(compare, "seconds_a_unit", lambda plan: 1.0)
     return fake
 
 
@@ -122,7 +124,8 @@ def test_summary_pairs_every_strategy_with_the_first(
     assert list(summary["paired"]) == ["aggressive-twap", "dqn-twap"]
     assert summary["seeds"]["asked"] == "5:9"
     assert summary["sides"] == ["buy", "sell"]
-    assert summary["validity"] == {"judged": 4, "valid": 4, "invalid": {}}
+    gate = experiment.comparison.validity.model_dump()
+    assert summary["validity"] == {"judged": 4, "valid": 4, "invalid": {}, "gate": gate}
     assert summary["failures"] == []
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     episodes = read_frame(tmp_path / "run", "episodes").set_index(["strategy", "seed", "side"])["shortfall_cents"]
@@ -221,7 +224,7 @@ def test_invalid_markets_are_counted_and_named(
     every = summary["with_invalid_seeds"]["strategies"]["twap"]["shortfall_cents"]
     compare.print_comparison(summary)
     shown = capsys.readouterr().out
-    assert "Markets: 3 of 4 valid." in shown
+    assert "Markets: 3 of 4 valid. The gate asks of each seed's do-nothing market: two-sided at least 95%" in shown
     assert "with every seed" in shown
     assert " ".join(["twap", "4", f"{every['mean']:+.2f}"]).replace("-", "−") in " ".join(shown.split())
     assert "invalid: seed 7: two_sided 0.41 < 0.95" in shown

@@ -19,14 +19,17 @@ from agents.execution_agent import Decision
 from agents.execution_agent import ExecutionAgent
 from agents.market import build_market
 from agents.market import exchange_of
+from agents.registry import POLICY_KINDS
 from agents.views import View
 from analysis.costs import costs_of_fills
 from analysis.records import write_table
 from analysis.schema import RECORD_TABLES
+from analysis.schema import sort_table
 from configs import ConfigError
 from configs import Experiment
 from configs import Side
 from envs import OptimalExecEnv
+from experiments.episode import RECORDED_AFTER
 from experiments.episode import Episode
 from experiments.episode import check_strategies
 from experiments.episode import make_agent
@@ -299,6 +302,23 @@ def test_the_market_table_shows_the_grid_and_every_trade() -> None:
     assert (lone["price"] == best).all()
 
 
+def test_the_record_goes_on_after_the_window_until_the_close_and_changes_nothing_before() -> None:
+    of = experiment()
+    short = Episode(of, "twap", 3, "buy")
+    tables, alone = (
+        {name: sort_table(name, table) for name, table in found.items()}
+        for found in (run_episode(of, "twap", 3, "buy"), short.tables())
+    )
+    market = tables.pop("market").to_pandas()
+    close = short.start - of.order.start + of.market.end_time
+    assert market["time_ns"].max() == close < short.end + RECORDED_AFTER
+    window = market[market["time_ns"] <= short.end].reset_index(drop=True)
+    pd.testing.assert_frame_equal(window, alone.pop("market").to_pandas())
+    assert (market["event"][market["time_ns"] > short.end] == "trade").any()
+    for name, table in tables.items():
+        assert table.equals(alone[name]), name
+
+
 @pytest.mark.parametrize("params", [{}, THIN], ids=["full", "thin"])
 def test_the_mid_of_a_fill_is_the_last_two_sided_one_before_its_match(params: dict[str, int]) -> None:
     of = with_strategy("anything", market={"end_time": "09:34:00", "params": params})
@@ -427,7 +447,8 @@ def test_parameters_reach_the_strategy() -> None:
 
 def test_the_papers_baselines_decide_every_second_and_others_when_the_experiment_says() -> None:
     of = experiment(decision_interval="20s")
-    intervals = {name: make_agent(of, name, 0, "buy", 7).interval // SECOND for name in STRATEGIES if name != "dqn"}
+    names = [name for name in STRATEGIES if name not in POLICY_KINDS]
+    intervals = {name: make_agent(of, name, 0, "buy", 7).interval // SECOND for name in names}
     papers = {"aggressive", "passive", "random"}
     assert intervals == {name: 1 if name in papers else 20 for name in intervals}
 

@@ -26,13 +26,13 @@ from configs import Experiment
 from configs import load_experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
+from experiments.algorithms import build_algorithm
+from experiments.algorithms import round_size
 from experiments.checkpoints import list_checkpoints
 from experiments.env_runner import market_seed
 from experiments.ray_session import local_ray
 from experiments.rllib_dqn import ExecutionDQN
-from experiments.rllib_dqn import build_algorithm
 from experiments.rllib_dqn import build_config
-from experiments.rllib_dqn import round_size
 from experiments.trainer import Report
 from experiments.trainer import train_policy
 
@@ -65,6 +65,7 @@ def small(**training: Any) -> Experiment:
 
 def made(experiment: Experiment, advance: int = 0) -> ExecutionDQN:
     algorithm = build_algorithm(experiment, "stand-in")
+    assert isinstance(algorithm, ExecutionDQN)
     if advance:
         algorithm.advance(advance)
     return algorithm

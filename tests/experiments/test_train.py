@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -41,9 +42,18 @@ def run(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(out, *options), cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("market", ["stand-in", pytest.param("abides", marks=pytest.mark.slow)])
-def test_a_killed_training_goes_on_as_if_it_had_not_been(market: str, tmp_path: Path) -> None:
-    small = (*SMALL, "--market", market)
+@pytest.mark.parametrize(
+    ("market", "algorithm"),
+    [
+        ("stand-in", "dqn"),
+        ("stand-in", "search"),
+        pytest.param("abides", "dqn", marks=pytest.mark.slow),
+        pytest.param("abides", "ppo", marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_training_goes_on_as_if_it_had_not_been(market: str, algorithm: str, tmp_path: Path) -> None:
+    chosen = (f"training.algorithm={algorithm}", "training.ppo.rollout=200", "training.search.markets=2")
+    small = (*SMALL, *chosen, "--market", market)
     process = subprocess.Popen(
         command(tmp_path, *small), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -65,8 +75,9 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(market: str, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert f"resuming quick on the {market} market in {folder}" in done.stdout
     assert f"train {last:,}/1,500 steps" in done.stdout
-    assert "train 1,500/1,500 steps 100%" in done.stdout
-    assert re.search(rf"^  {1500 - last:,} decisions to train on: about \d+:\d\d on an idle core$", done.stdout, re.M)
+    assert re.search(r"train 1,[5-9]\d\d/1,500 steps 100%", done.stdout)
+    told = rf"^  {algorithm} on cpu, {1500 - last:,} decisions to train on: about \d+:\d\d on an idle core$"
+    assert re.search(told, done.stdout, re.M)
     for name in ("idle", "twap", "immediate"):
         assert f"  {name:9} mean return" in done.stdout
     assert done.stdout.splitlines()[-1] == f"policy: {folder / 'policy.npz'}"
@@ -82,12 +93,36 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(market: str, tmp_path: 
     assert manifest["validation"]["episodes"] == 4
     assert 0 < manifest["validation"]["most_taken_share"] <= 1
     # Updates go on where they were: none is lost, none repeated.
-    assert policy.metadata["updates"] == int((policy.metadata["steps"] - 100) * 0.125)
+    if algorithm == "dqn":
+        assert policy.metadata["updates"] == int((policy.metadata["steps"] - 100) * 0.125)
+    assert manifest["device"] == policy.metadata["device"] == "cpu"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("quick")] == [folder.name]
     # The same training that nothing interrupts gives the same policy, bit for bit.
     assert run(tmp_path / "again", *small).returncode == 0
     (whole,) = (tmp_path / "again").glob("quick-*/policy.npz")
     assert whole.read_bytes() == (folder / "policy.npz").read_bytes()
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "ppo"])
+def test_a_quick_policy_trades_in_a_quick_comparison(algorithm: str, tmp_path: Path) -> None:
+    chosen = ("--set", f"training.algorithm={algorithm}", "training.ppo.rollout=512")
+    done = run(tmp_path, "quick", "--quick", *chosen)
+    assert done.returncode == 0, done.stderr
+    assert f"  {algorithm} on cpu, 4,000 decisions to train on: about 0:" in done.stdout
+    assert "train 4,000/4,000 steps 100%" in done.stdout
+    (policy,) = tmp_path.glob("quick-*/policy.npz")
+    words = [sys.executable, "-m", "experiments.compare", "quick", "--quick", "--policy", str(policy), *chosen]
+    done = subprocess.run(
+        [*words, "--strategies", "twap,dqn", "--workers", "1", "--out", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "twap, dqn on 4 markets: 12 units to do on 1 processes, about 0:" in done.stdout
+    (summary,) = tmp_path.glob("quick-*/summary.json")
+    assert json.loads(summary.read_text())["paired"]["dqn-twap"]["n"] == 4
 
 
 @pytest.mark.parametrize(
@@ -103,6 +138,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(market: str, tmp_path: 
         (["quick", "--set", "observation.features=[nonsense]"], ["nonsense", "inventory"]),
         (["quick", "--set", "order.window=5h"], ["order.window", "market.end_time"]),
         (["quick", "--run-id", "a/b"], ["--run-id", "a/b"]),
+        (["quick", "--set", "training.algorithm=sac"], ["training.algorithm", "sac", "ppo"]),
         (["quick", "--checkpoint-every", "0"], ["checkpoint_every", "0"]),
     ],
 )

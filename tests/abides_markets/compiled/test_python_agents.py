@@ -36,6 +36,7 @@ from abides_markets.switches import REFERENCE
 from abides_markets.switches import Switches
 from abides_markets.utils import config_add_agents
 from agents import STRATEGIES
+from agents.registry import POLICY_KINDS
 from envs import OptimalExecEnv
 from experiments.episode import Episode
 from tests.abides_markets.compiled.worlds import Change
@@ -232,7 +233,7 @@ ALL = {
 
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
-@pytest.mark.parametrize("strategy", [*(name for name in STRATEGIES if name != "dqn"), "anything"])
+@pytest.mark.parametrize("strategy", [*(name for name in STRATEGIES if name not in POLICY_KINDS), "anything"])
 @pytest.mark.parametrize("population", ["full", "thin"])
 def test_an_episode_leaves_the_same_records(strategy: str, side: Any, population: str) -> None:
     of = experiment(**ALL, market={"end_time": "09:34:00", "params": THIN if population == "thin" else {}})
