@@ -93,7 +93,7 @@ def test_it_learns_to_trade_where_idling_is_punished() -> None:
     algorithm = made(small(**{"ppo.rollout": 480, "ppo.epochs": 6, "learning_rate": 3e-3, "envs": 8}))
     algorithm.advance(480)
     first = np.mean([episode.reward for episode in list(algorithm.episodes)[:16]])
-    algorithm.advance(6_000)
+    algorithm.advance(10_000)
     last = np.mean([episode.reward for episode in list(algorithm.episodes)[-16:]])
     assert last > first + 20
     algorithm.stop()
