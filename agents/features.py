@@ -181,7 +181,9 @@ FEATURES: dict[str, Feature] = {
         )
         for n in range(1, LEVELS + 1)
     },
-    "imbalance_total": Feature("the same of all visible levels", -1, 1, _IMBALANCE_TOTAL),
+    "imbalance_total": Feature(
+        "side · (bid − ask) / (bid + ask) shares of all visible levels; 0 if there are none", -1, 1, _IMBALANCE_TOTAL
+    ),
     **{
         f"{whose}_depth_{name}": Feature(
             f"log10(1 + shares of {what} on the {whose} side of the parent order) / 5", 0, 2, _DEPTH, side + levels

@@ -73,13 +73,14 @@ def _even(v: Ints) -> float:
 
 @compiled
 def _lead(v: Ints) -> float:
-    """Return the worth of being ahead of an even schedule, marked to the mid, against the arrival price."""
+    """Return what being ahead of an even schedule is worth at the mid, against arrival, cents a share of the parent."""
     ahead = v[VIEW_FILLED] / v[VIEW_PARENT] - _even(v)
     return ahead * v[VIEW_SIDE] * (v[VIEW_MID2] - v[VIEW_ARRIVAL2]) / 2
 
 
 @compiled
 def _benchmark_gains(before: Ints, after: Ints, gains: Floats) -> None:
+    """Write what `benchmark: twap` gains between views `(N, VIEW)` into `gains` `(N,)`, cents."""
     for i in range(len(before)):
         v, w = before[i], after[i]
         scheduled = _even(w) - _even(v)

@@ -527,6 +527,19 @@ class Experiment(Model):
     comparison: ComparisonConfig = ComparisonConfig()
 
     @model_validator(mode="after")
+    def _can_be_searched(self) -> Experiment:
+        if self.training.algorithm == "search":
+            if not isinstance(self.actions, ParticipationActions):
+                raise ValueError(
+                    f"training.algorithm search needs actions.kind participation, got {self.actions.kind!r}"
+                )
+            if self.training.envs < 2:
+                raise ValueError(
+                    f"training.algorithm search needs training.envs of 2 or more, got {self.training.envs}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _fits_in_the_market(self) -> Experiment:
         end = self.order.start + self.order.window + self.order.settlement
         if self.order.start < str_to_ns("09:30:00"):

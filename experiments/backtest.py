@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
 from abides_core import abides
 from abides_core.kernel import Kernel
@@ -41,17 +40,17 @@ from configs import Experiment
 from configs import Side
 from configs import load_experiment
 from experiments.compare import check_request
-from experiments.console import Settings
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import Episode
 from experiments.episode import check_strategies
 from experiments.episode import make_agent
+from experiments.per_seed import Options
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
 from experiments.run_folder import RunFolder
 
-STRATEGIES = (
+COMPARED = (
     "twap",
     "almgren_chriss",
     "post_then_cross",
@@ -64,25 +63,13 @@ SIDES: tuple[Side, ...] = ("buy", "sell")
 
 
 @dataclass
-class Args:
+class Args(Options):
     """Options of `experiments.backtest`."""
 
-    config: tyro.conf.Positional[str]
-    """Configuration that names market, order and decision interval: a YAML file, or the name of one in configs/."""
-    strategies: str = ",".join(STRATEGIES)
+    strategies: str = ",".join(COMPARED)
     """Names separated by commas; the first gives the headline. None that needs a policy."""
-    seeds: str | None = None
-    """Seeds of the markets, A:B with B excluded; by default the first 200 validation seeds of configs/seeds.yaml."""
     quick: bool = False
     """Use 20 seeds and three strategies: under a minute, and wide intervals."""
-    workers: int = 2
-    """Number of processes."""
-    out: Path = Path("results")
-    """Folder of all results."""
-    run_id: str | None = None
-    """Name to find the run by: unfinished, it resumes."""
-    settings: Settings = ()
-    """Values that replace the configuration's, as market.regime=thin."""
 
 
 def main(args: Args) -> None:

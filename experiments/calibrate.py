@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 
 from abides_core.abides import new_kernel
@@ -50,12 +49,12 @@ from configs.calibration import Coefficient
 from configs.calibration import SizeEffect
 from configs.calibration import VolumeProfile
 from configs.models import SECOND
-from experiments.console import Settings
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import run_episode
 from experiments.per_seed import QUICK_SEEDS
 from experiments.per_seed import SEEDS
+from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.run_folder import RunFolder
@@ -69,25 +68,15 @@ Floats = NDArray[np.float64]
 
 
 @dataclass
-class Args:
+class Args(Options):
     """Options of `experiments.calibrate`."""
 
-    config: tyro.conf.Positional[str]
-    """Configuration that names market, order and decision interval: a YAML file, or the name of one in configs/."""
     seeds: str | None = None
     """Seeds of the markets, A:B with B excluded; by default the first 200 calibration seeds of configs/seeds.yaml."""
     quick: bool = False
     """Use 20 seeds (under a minute) and leave the strategies' calibration as it is."""
     output: Path | None = None
     """File to write; by default the one that strategies read, configs/calibration.json."""
-    workers: int = 2
-    """Number of processes."""
-    out: Path = Path("results")
-    """Folder of all results."""
-    run_id: str | None = None
-    """Name to find the run by: unfinished, it resumes."""
-    settings: Settings = ()
-    """Values that replace the configuration's, as market.regime=thin."""
 
 
 def main(args: Args) -> None:

@@ -195,7 +195,8 @@ def main(args: Args) -> None:
     strategies = _split(args.strategies) if args.strategies is not None else list(comparison.strategies)
     seeds = choose_seeds(experiment, args.seeds)
     policy = args.policy
-    if policy is None and comparison.policy is not None:
+    trades = any(trades_with_policy(experiment, name) for name in strategies)
+    if policy is None and comparison.policy is not None and trades:
         policy = released_policy(comparison.policy)
     if args.quick:
         seeds = seeds[:QUICK_SEEDS]

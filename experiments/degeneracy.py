@@ -21,6 +21,8 @@ from experiments.rollouts import run_rule
 
 CONSTANT_SHARE = 0.99
 """Share of decisions from which on one action is all that a policy does."""
+COMPLETE = 0.99
+"""Completion below which an episode left shares; whole lots may leave a few."""
 AT_ONCE = 0.1
 """Part of the window in which a policy that trades all at once has filled nine tenths of the order."""
 BLIND_SHARE = 0.01
@@ -83,7 +85,7 @@ def examine(
     verdicts = []
     if share >= CONSTANT_SHARE:
         verdicts.append(f"one action: {most} in {share:.0%} of decisions")
-    if max(rollout.completion for rollout in rollouts) < CONSTANT_SHARE:
+    if max(rollout.completion for rollout in rollouts) < COMPLETE:
         verdicts.append("it never completes the order")
     if np.median(filled_early) >= 1 - AT_ONCE:
         verdicts.append(f"all at once: nine tenths are filled in the first {AT_ONCE:.0%} of the window")

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 
 from analysis.files import write_bytes
@@ -29,11 +28,11 @@ from analysis.plots import save
 from configs import Experiment
 from configs import load_experiment
 from configs.models import SECOND
-from experiments.console import Settings
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import Episode
 from experiments.episode import check_strategies
+from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
@@ -47,25 +46,11 @@ GRID = 10 * SECOND
 
 
 @dataclass
-class Args:
+class Args(Options):
     """Options of `experiments.impact`."""
 
-    config: tyro.conf.Positional[str]
-    """Configuration that names market, order and decision interval: a YAML file, or the name of one in configs/."""
     strategy: str = "twap"
     """Strategy that works the orders; one that needs no policy."""
-    seeds: str | None = None
-    """Seeds of the markets, A:B with B excluded; by default the first 200 validation seeds of configs/seeds.yaml."""
-    quick: bool = False
-    """Use 20 seeds: under a minute, and wide intervals."""
-    workers: int = 2
-    """Number of processes."""
-    out: Path = Path("results")
-    """Folder of all results."""
-    run_id: str | None = None
-    """Name to find the run by: unfinished, it resumes."""
-    settings: Settings = ()
-    """Values that replace the configuration's, as market.regime=thin."""
 
 
 def main(args: Args) -> None:

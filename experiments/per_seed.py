@@ -6,19 +6,43 @@ import json
 from collections.abc import Callable
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import tyro
 
 from analysis.files import write_json
 from configs import ConfigError
 from configs import load_seed_ranges
 from configs import parse_seeds
 from experiments.console import Progress
+from experiments.console import Settings
 from experiments.parallel import run_tasks
 
 SEEDS = 200
 QUICK_SEEDS = 20
+
+
+@dataclass
+class Options:
+    """Options of a command that measures one market a seed."""
+
+    config: tyro.conf.Positional[str]
+    """Configuration that names market, order and decision interval: a YAML file, or the name of one in configs/."""
+    seeds: str | None = None
+    """Seeds of the markets, A:B with B excluded; by default the first 200 validation seeds of configs/seeds.yaml."""
+    quick: bool = False
+    """Use 20 seeds: under a minute, and wide intervals."""
+    workers: int = 2
+    """Number of processes."""
+    out: Path = Path("results")
+    """Folder of all results."""
+    run_id: str | None = None
+    """Name to find the run by: unfinished, it resumes."""
+    settings: Settings = ()
+    """Values that replace the configuration's, as market.regime=thin."""
 
 
 def validation_seeds(text: str | None, *, quick: bool = False) -> range:

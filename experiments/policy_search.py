@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from agents.numpy_policy import Layer
 from agents.numpy_policy import NumpyPolicy
-from configs import ConfigError
 from configs import Experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
@@ -53,17 +52,14 @@ class PolicySearch:
     by σ·ε and by −σ·ε, ε standard normal. A step of Adam follows.
 
     Args:
-        experiment: The experiment; its actions must be of kind `participation`.
+        experiment: The experiment, with `training.algorithm: search`.
         market: Which market the episodes run on.
-
-    Raises:
-        ConfigError: If the actions are of another kind.
 
     Attributes:
         steps: Environment steps in all, over resumed processes too.
         updates: Steps of the weights in all.
         episodes: Results of the last iteration's episodes, with their changed weights.
-        losses: None: nothing is fitted.
+        losses: Always empty: nothing is fitted.
         device: `cpu`.
     """
 
@@ -71,10 +67,7 @@ class PolicySearch:
 
     def __init__(self, experiment: Experiment, market: MarketKind) -> None:
         actions, training = experiment.actions, experiment.training
-        if not isinstance(actions, ParticipationActions):
-            raise ConfigError(f"a policy search needs actions of kind 'participation', got {actions.kind!r}")
-        if training.envs < 2:
-            raise ConfigError(f"a policy search needs training.envs of at least 2, got {training.envs}")
+        assert isinstance(actions, ParticipationActions)  # `Experiment` makes sure of it where it reads the algorithm
         self._multipliers = np.array(actions.multipliers)
         self._training = training
         self._lanes = training.envs // 2  # markets at a time; each is bought in one environment and sold in another

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
 from abides_core import abides
 from abides_core.utils import str_to_ns
@@ -43,9 +42,9 @@ from analysis.realism import upstream_table
 from configs import Experiment
 from configs import load_experiment
 from configs.models import SECOND
-from experiments.console import Settings
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
@@ -56,23 +55,11 @@ QUICK_UPSTREAM_SEEDS = 3
 
 
 @dataclass
-class Args:
+class Args(Options):
     """Options of `experiments.realism`."""
 
-    config: tyro.conf.Positional[str]
-    """Configuration that names the market: a YAML file, or the name of one in configs/."""
-    seeds: str | None = None
-    """Seeds of the markets, A:B with B excluded; by default the first 200 validation seeds of configs/seeds.yaml."""
     quick: bool = False
     """Use 20 seeds, and 3 of upstream's 10: under a minute."""
-    workers: int = 2
-    """Number of processes."""
-    out: Path = Path("results")
-    """Folder of all results."""
-    run_id: str | None = None
-    """Name to find the run by: unfinished, it resumes."""
-    settings: Settings = ()
-    """Values that replace the configuration's, as market.regime=thin."""
 
 
 def main(args: Args) -> None:

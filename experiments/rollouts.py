@@ -19,6 +19,7 @@ from configs import Side
 from configs import load_seed_ranges
 from configs import parse_seeds
 from envs import OptimalExecEnv
+from envs import OptimalExecVectorEnv
 
 SECONDS_AN_UPDATE = 1.2e-3
 """A gradient update of a small network on one core, measured in 2026."""
@@ -26,6 +27,9 @@ SECONDS_A_PPO_UPDATE = 4e-3
 """RLlib's update of PPO on a minibatch, likewise."""
 SECONDS_AN_ACTION = 2e-5
 """A greedy action of a small network, likewise."""
+
+TIMED_ROUNDS = 50
+"""Steps of every environment that an estimate is made of."""
 
 MarketKind = Literal["abides", "stand-in"]
 Rule = Callable[[OptimalExecEnv, NDArray[np.float32]], int]
@@ -107,13 +111,33 @@ def run_rule(
 
 
 def seconds_to_train(experiment: Experiment, market: MarketKind, steps: int) -> float:
-    """Estimate how long so many environment steps of training take on one idle core, from an episode run now."""
+    """Estimate how long so many environment steps of training take on one idle core, from some made now."""
     training = experiment.training
-    if training.algorithm == "ppo":
-        updates = training.ppo.epochs / training.batch_size * SECONDS_A_PPO_UPDATE
-    else:
-        updates = training.updates_per_step * SECONDS_AN_UPDATE
-    return steps * (_seconds_a_step(experiment, market)[0] + updates)
+    match training.algorithm:
+        case "dqn":
+            updates = training.updates_per_step * SECONDS_AN_UPDATE
+        case "ppo":
+            updates = training.ppo.epochs / training.batch_size * SECONDS_A_PPO_UPDATE
+        case "search":
+            updates = 0.0  # one in a hundred thousand steps
+    return steps * (_seconds_a_sampled_step(experiment, market) + updates)
+
+
+def _seconds_a_sampled_step(experiment: Experiment, market: MarketKind) -> float:
+    """Time a step of one of the environments that training steps side by side, its part of the resets included."""
+    env = OptimalExecVectorEnv(experiment.training.envs, experiment, market=market)
+    first = parse_seeds(load_seed_ranges().validation).start
+    env.reset(seed=first)  # loads what is compiled
+    begin = perf_counter()
+    env.reset(seed=first)
+    reset = perf_counter() - begin
+    begin = perf_counter()
+    rounds = min(TIMED_ROUNDS, experiment.decisions)
+    for _ in range(rounds):
+        env.step(env.action_set.twap_action(env.rows))
+    seconds = (perf_counter() - begin) / rounds + reset / experiment.decisions
+    env.close()
+    return seconds / env.num_envs
 
 
 def seconds_to_judge(experiment: Experiment, market: MarketKind, episodes: int) -> float:

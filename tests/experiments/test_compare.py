@@ -27,6 +27,7 @@ from analysis.schema import sort_table
 from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
+from configs.models import released_policy
 from experiments import compare
 from experiments import evaluation
 from experiments.compare import evaluate_all_strategies
@@ -408,3 +409,22 @@ def test_command_warns_of_seeds_of_the_training_before_it_runs(
     shown = capsys.readouterr().out
     warning = "warning: 2 of 2 seeds overlap those that the policy was trained on."
     assert 0 <= shown.index(warning) < shown.index("6 units")
+
+
+def test_the_released_policy_is_compared_when_none_is_given(markets: FakeMarkets, tmp_path: Path) -> None:
+    compare.main(compare.Args("tactical", strategies="twap,dqn", seeds="1000000:1000002", workers=1, out=tmp_path))
+    assert {name for name, _, _ in markets.ran} == {DO_NOTHING, "twap", "dqn"}
+    released = NumpyPolicy.load(released_policy("tactical"))
+    assert json.loads((tmp_path / "latest" / "summary.json").read_text())["policy"]["digest"] == released.digest()
+
+
+def test_the_released_policy_is_not_looked_at_when_nobody_trades_with_it(markets: FakeMarkets, tmp_path: Path) -> None:
+    args = compare.Args("tactical", strategies="twap", seeds="1000000:1000002", workers=1, out=tmp_path)
+    args.settings = (["actions.corridor=0.2"],)  # with which it could not be used
+    compare.main(args)
+    assert json.loads((tmp_path / "latest" / "summary.json").read_text())["policy"] is None
+
+
+def test_a_policy_that_is_not_released_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"comparison\.policy.*tactical, got 'nonesuch'"):
+        load_experiment("quick", {"comparison.policy": "nonesuch"})

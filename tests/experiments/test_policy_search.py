@@ -105,8 +105,8 @@ def test_the_lanes_of_a_pair_run_the_same_markets() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"actions": {"kind": "lots"}}, "participation"), ({"training.envs": 1}, "training.envs")],
+    [({"actions": {"kind": "lots"}}, "actions.kind participation, got 'lots'"), ({"training.envs": 1}, "envs.*got 1")],
 )
-def test_what_it_cannot_search_is_named(settings: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_searched_is_refused_when_it_is_read(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        PolicySearch(load_experiment("tactical", settings), "stand-in")
+        load_experiment("tactical", settings)
