@@ -82,6 +82,7 @@ def test_make_help_lists_every_target() -> None:
         "compare",
         "benchmarks",
         "report",
+        "watch",
         "calibrate",
         "impact",
         "backtest",
