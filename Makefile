@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare benchmarks report watch calibrate impact backtest realism lobster sweep notebooks
+.PHONY: help setup experiment train compare benchmarks report watch calibrate impact backtest realism lobster sweep notebooks reproduce
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -80,6 +80,9 @@ sweep: $(STAMP) ## Search for training settings; resumes; ARGS=--quick for a tri
 
 notebooks: $(STAMP) ## Run every notebook from top to bottom
 	$(PY) -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS) $(ARGS)
+
+reproduce: $(STAMP) ## Rebuild the numbers of README and docs and compare (2.5 hours; ARGS=--quick: minutes); resumes
+	$(PY) -m experiments.reproduce $(ARGS)
 
 test: $(STAMP) ## Run the tests, but for the slow ones
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)

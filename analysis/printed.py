@@ -1,9 +1,9 @@
 """Numbers as they are printed in the documents, and whether what a run gave agrees with them.
 
 Two texts agree if their numbers are the same to the printed digit, in the same order (a printed mean without its
-interval is held against the mean); a plus sign, bold type, the kind of minus sign and the gap between thousands do not
-count. For a policy that was trained again the first number, a mean, must lie in the printed 95 % interval: that is the
-equivalence margin.
+interval is held against the mean alone); a plus sign, bold type, the kind of minus sign and the gap between thousands
+do not count. For a policy that was trained again the first number, a mean, must lie in the printed 95 % interval: that
+is the equivalence margin.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Table:
 
     def label(self, row: tuple[str, ...], labels: int = 1) -> str:
         """Return the name of a row: its first cells."""
-        return " | ".join(plain(cell) for cell in row[:labels])
+        return row_name(" | ".join(row[:labels]))
 
     @property
     def has_numbers(self) -> bool:
@@ -52,6 +52,11 @@ def plain(text: str) -> str:
     """Return a text without its type: bold, code, wrapped lines, true minus signs, gaps between thousands."""
     text = " ".join(re.sub(r"[*`]", "", text).replace("−", "-").split())
     return re.sub(r"(?<=\d) (?=\d{3}(?!\d))", "", text)
+
+
+def row_name(text: str) -> str:
+    """Return a row's name as it is looked up: plain, hyphens within words as spaces."""
+    return re.sub(r"(?<=\w)-(?=\w)", " ", plain(text))
 
 
 def numbers(text: str) -> tuple[str, ...]:
@@ -72,9 +77,16 @@ def agrees(printed: str, found: str, *, retrained: bool = False) -> bool:
     if not asked:
         return plain(printed) == plain(found)
     if not retrained:
-        return asked == got[: len(asked)]
+        got = got[: len(asked)]
+        return asked == tuple(_rounded(number, like) for number, like in zip(got, asked, strict=False))
     bounds = interval(printed)
     return bounds is not None and bool(got) and bounds[0] <= float(got[0]) <= bounds[1]
+
+
+def _rounded(number: str, like: str) -> str:
+    """Return a number with as many decimals as another one, if it has more."""
+    decimals = len(like.partition(".")[2])
+    return numbers(f"{float(number):.{decimals}f}")[0] if len(number.partition(".")[2]) > decimals else number
 
 
 def interval(printed: str) -> tuple[float, float] | None:

@@ -34,6 +34,7 @@ from analysis.printed import find_table
 from analysis.printed import interval
 from analysis.printed import markdown_tables
 from analysis.printed import plain
+from analysis.printed import row_name
 from analysis.printed import same_figure
 from analysis.printed import sentence_pattern
 from analysis.printed import with_halves
@@ -337,9 +338,10 @@ def _compare_table(check: TableCheck, made: Path, content: Mapping[str, Any], qu
         return
     source = find_table((made / check.file).read_text(encoding="utf-8"), check.header) if check.file else None
     known = {source.label(row, check.labels): row for row in source.rows} if source is not None else {}
+    keys = {row_name(name): key for name, key in check.rows.items()}
     for row in printed.rows:
         label = printed.label(row, check.labels)
-        if check.rows and label not in check.rows:
+        if keys and label not in keys:
             continue
         for place, column in enumerate(printed.columns):
             if place < check.labels or not row[place] or not check.compares(column):
@@ -351,7 +353,7 @@ def _compare_table(check: TableCheck, made: Path, content: Mapping[str, Any], qu
             if check.file:
                 found = known[label][place] if label in known else "–"
             else:
-                found = fill_in(check.columns[plain(column)], content, check.rows.get(label, label))
+                found = fill_in(check.columns[plain(column)], content, keys.get(label, label))
             if found == "–" and quick:
                 continue
             verdict = AGREES if agrees(row[place], found, retrained=check.retrained) else DIFFERS
@@ -403,7 +405,7 @@ def report(registry: Registry, found: Mapping[str, list[Finding]], commit: str) 
         cells = tuple((name, one.page, one.place, one.printed, one.found, one.verdict) for name, one in wrong)
         header = ("run", "page", "where", "printed", "found", "verdict")
         parts.append(markdown(TextTable("What does not agree", header, cells)))
-    left = tuple((page, table.header, why) for page, table, why in not_compared(registry))
+    left = tuple((page, ", ".join(map(plain, table.columns)), why) for page, table, why in not_compared(registry))
     parts.append(markdown(TextTable("Not compared", ("page", "table", "why"), left)))
     parts.append("Numbers in running text that docs/reproduce.yaml does not name are not compared; timings never are.")
     return "\n\n".join(parts) + "\n"

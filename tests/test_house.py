@@ -90,6 +90,7 @@ def test_make_help_lists_every_target() -> None:
         "lobster",
         "sweep",
         "notebooks",
+        "reproduce",
         "test",
         "test-browser",
         "bench",
