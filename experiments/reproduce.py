@@ -40,6 +40,7 @@ from analysis.printed import sentence_pattern
 from analysis.printed import with_halves
 from analysis.records import read_frame
 from analysis.summary import Meta
+from analysis.summary import excluded_seeds
 from analysis.summary import summarise
 from analysis.tables import TextTable
 from analysis.tables import markdown
@@ -327,7 +328,8 @@ def _with_reference(made: Path, content: Mapping[str, Any], reference: str) -> d
     """Return the summary of a comparison with another strategy as the reference of every pair."""
     others = [name for name in content["strategies"] if name != reference]
     meta: Meta = {"strategies": [reference, *others]}
-    found = summarise(read_frame(made, "episodes"), read_frame(made, "validity"), meta)
+    episodes = read_frame(made, "episodes")
+    found = summarise(episodes[~episodes["seed"].isin(excluded_seeds(content))], None, meta)
     return dict(with_halves(found))
 
 

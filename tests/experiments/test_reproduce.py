@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.files import read_json
 from analysis.printed import find_table
 from analysis.printed import plain
 from analysis.printed import row_name
@@ -21,6 +23,7 @@ from experiments.reproduce import DIFFERS
 from experiments.reproduce import MISSING
 from experiments.reproduce import Run
 from experiments.reproduce import load_registry
+from tests.analysis.test_report import make_run
 
 REGISTRY = load_registry()
 PAGE = """# A page
@@ -135,6 +138,33 @@ def test_a_policy_trained_again_may_differ_within_the_printed_interval(house: Pa
     run = RUN.model_copy(update={"tables": (table,), "sentences": ()})
     assert verdicts(house, changed(mean=-8.2), run) == [AGREES]
     assert verdicts(house, changed(mean=-8.0), run) == [DIFFERS]
+
+
+def test_differences_can_be_taken_from_another_strategy_than_the_runs_first(house: Path) -> None:
+    folder = make_run(house / "run")
+    other = read_json(folder / "summary.json")["paired"]["passive-twap"]["shortfall_cents"]["mean"]
+    page = f"| against | mean |\n|---|---|\n| passive | {-other:.3f} |\n"
+    (house / "docs" / "page.md").write_text(page, encoding="utf-8")
+    column = {"mean": "{paired[twap-$row][shortfall_cents][mean]:.3f}"}
+    check = {"page": "docs/page.md", "header": "against", "columns": column, "reference": "passive"}
+    run = Run.model_validate({"command": "experiments.compare quick", "minutes": 1, "tables": [check]})
+    assert [finding.verdict for finding in reproduce.compare(run, folder)] == [AGREES]
+    run = run.model_copy(update={"tables": (run.tables[0].model_copy(update={"reference": None}),)})
+    assert [finding.verdict for finding in reproduce.compare(run, folder)] == [DIFFERS]
+
+
+@pytest.mark.parametrize(("found", "status"), [(FOUND, 0), (changed(mean=-8.0), 1)])
+def test_the_command_ends_with_what_it_found(
+    house: Path, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], status: int
+) -> None:
+    file = house / "run.json"
+    file.write_text(json.dumps(found), encoding="utf-8")
+    monkeypatch.setattr(reproduce, "load_registry", lambda: reproduce.Registry(runs={"mine": RUN}))
+    monkeypatch.setattr(reproduce, "make", lambda *_, **__: file)
+    with pytest.raises(SystemExit) if status else nullcontext() as ended:
+        reproduce.main(reproduce.Args(out=house / "out"))
+    assert ended is None or ended.value.code == status
+    assert ("does not agree" in (house / "out" / "reproduce.md").read_text(encoding="utf-8")) == bool(status)
 
 
 def test_a_finished_run_is_not_run_again(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
