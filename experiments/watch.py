@@ -17,6 +17,7 @@ import tyro
 from agents.actions import make_actions
 from agents.features import Observer
 from agents.numpy_policy import NumpyPolicy
+from analysis.tables import count
 from analysis.watch import Look
 from analysis.watch import recording
 from analysis.watch import write_page
@@ -100,7 +101,7 @@ def record(experiment: Experiment, strategy: str, seed: int, side: Side, policy:
     found = recording(episode.tables(), _looks(episode, trained), experiment.observation.features, labels)
     commit = git_state()["commit"]
     source = (
-        f"configuration {experiment.name} · {found['quantity']} shares from {found['start']}"
+        f"configuration {experiment.name} · {count(found['quantity'])} shares from {found['start']}"
         f" in {found['window'] // 60_000} minutes" + (f" · commit {commit[:12]}" if commit else "")
     )
     return write_page(path, found, source)
