@@ -241,18 +241,20 @@ class CompiledKernel:
             fill_tape(self.buffer, book.tape)
 
     def _dispatch(self) -> Any:
-        status = loop.run(self.buffer)
-        while status != loop.FINISHED:
+        next_message = next_order = at.NONE
+        while True:
+            status = outside.go_on(self.buffer, next_message, next_order)
+            if status == loop.FINISHED:
+                return None
             if status == loop.FULL:
                 self.buffer = grown(self.buffer)
-                status = loop.run(self.buffer)
+                next_message = next_order = at.NONE
                 continue
             recipient, result = self._deliver()
+            next_message, next_order = MESSAGE_IDS.value, ORDER_IDS.value
             if result is not None and recipient in self.interrupting:
-                outside.settle(self.buffer, MESSAGE_IDS.value, ORDER_IDS.value)
+                outside.settle(self.buffer, next_message, next_order)
                 return result
-            status = outside.settle_and_run(self.buffer, MESSAGE_IDS.value, ORDER_IDS.value)
-        return None
 
     def _deliver(self) -> tuple[int, Any]:
         """Hand the waiting event to its agent in Python, with the run's own message and order numbers in place."""

@@ -112,7 +112,17 @@ def settle(b, next_message, next_order):
 
 
 @compiled
-def settle_and_run(b, next_message, next_order):
-    """Settle and go on with the loop: one call from Python instead of two."""
-    settle(b, next_message, next_order)
+def go_on(b, next_message, next_order):
+    """Settle, if an agent in Python has been called, and go on with the loop: one call for both.
+
+    Args:
+        b: The market.
+        next_message: To which number the agent has counted messages, or `NONE` if none has been called.
+        next_order: The same of orders.
+
+    Returns:
+        As `loop.run`.
+    """
+    if next_message != NONE:
+        settle(b, next_message, next_order)
     return run(b)

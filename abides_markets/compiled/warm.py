@@ -15,7 +15,6 @@ from numba import uint32
 
 from abides_markets.compiled import build
 from abides_markets.compiled import jit
-from abides_markets.compiled import loop
 from abides_markets.compiled import oracle
 from abides_markets.compiled import outside
 from abides_markets.compiled import queue
@@ -32,7 +31,6 @@ DONE = "complete"
 WORDS, FLOATS, HALVES = int64[::1], float64[::1], uint32[::1]
 TABLE, MARKS = int64[:, ::1], boolean[::1]
 ENTRY_POINTS = (
-    (loop.run, (WORDS,)),
     (oracle.advance, (WORDS, FLOATS, HALVES, int64)),
     (outside.queue_wake, (WORDS, *3 * (int64,))),
     (outside.queue_message, (WORDS, *6 * (int64,))),
@@ -40,7 +38,7 @@ ENTRY_POINTS = (
     (outside.queue_batch, (WORDS, *3 * (int64,), TABLE)),
     (outside.take_levels, (WORDS, TABLE)),
     (outside.settle, (WORDS, int64, int64)),
-    (outside.settle_and_run, (WORDS, int64, int64)),
+    (outside.go_on, (WORDS, int64, int64)),
     (queue.wake_at, (WORDS, int64, int64)),
     (queue.wake_each, (WORDS, int64, int64, int64)),
     (sizes.draw_sizes, (WORDS, HALVES, TABLE)),
