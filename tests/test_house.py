@@ -84,6 +84,7 @@ def test_make_help_lists_every_target() -> None:
         "report",
         "calibrate",
         "impact",
+        "explain",
         "backtest",
         "realism",
         "lobster",
