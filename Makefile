@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare benchmarks report calibrate impact explain backtest realism lobster sweep notebooks
+.PHONY: help setup experiment train compare benchmarks report calibrate impact explain frontier backtest realism lobster sweep notebooks
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -65,6 +65,10 @@ impact: $(STAMP) ## Measure how the order moves the market, against the same mar
 explain: CONFIG = configs/tactical.yaml
 explain: $(STAMP) ## Say what a policy does and why it wins: maps, importance, a small tree; ARGS=--quick
 	$(PY) -m experiments.explain $(CONFIG) $(ARGS)
+
+frontier: CONFIG = configs/tactical.yaml
+frontier: $(STAMP) ## Train with several risk aversions; risk against return beside Almgren and Chriss; resumes; ARGS=--quick
+	$(PY) -m experiments.frontier $(CONFIG) $(ARGS)
 
 backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
 	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)

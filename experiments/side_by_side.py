@@ -130,19 +130,19 @@ class ScheduleRule:
     """Follows by market orders a schedule that is fixed beforehand.
 
     Args:
-        executed: Share of the order due at the end of each decision interval of the window.
+        executed: Share of the order due at the end of each decision interval of the window; an attribute too.
     """
 
     def __init__(self, executed: Floats) -> None:
-        self._executed = executed
+        self.executed = executed
 
     def begin(self, seed: int, count: int) -> None:
         """Nothing is remembered."""
 
     def decide(self, rows: Rows) -> Decisions:
         """Send what the schedule has due at the end of this interval."""
-        place = np.minimum(rows["elapsed"] // rows["interval"], len(self._executed) - 1)
-        due = np.rint(rows["parent"] * self._executed[place]).astype(np.int64)
+        place = np.minimum(rows["elapsed"] // rows["interval"], len(self.executed) - 1)
+        due = np.rint(rows["parent"] * self.executed[place]).astype(np.int64)
         orders = np.zeros(len(rows), dtype=DECISION)
         orders["market"] = np.clip(due - rows["filled"], 0, rows["left"])
         orders["limit_price"] = -1

@@ -85,6 +85,7 @@ def test_make_help_lists_every_target() -> None:
         "calibrate",
         "impact",
         "explain",
+        "frontier",
         "backtest",
         "realism",
         "lobster",
