@@ -119,10 +119,10 @@ class WatchedRule(ActorRule):
         self.rows: list[Rows] = []
 
     def observe(self, rows: Rows) -> Observations:
-        """Observe, and keep it."""
-        seen = super().observe(rows)
-        self.observations.append(seen)
-        self.rows.append(copy_of(rows))
+        """Observe, and keep it where the order is not complete."""
+        seen, working = super().observe(rows), rows["left"] > 0
+        self.observations.append(seen[working])
+        self.rows.append(rows[working])
         return seen
 
 
@@ -206,7 +206,9 @@ def play(
     for rule in rules.values():
         rule.begin(seed, len(sides))
     active, returns = np.ones(count, dtype=np.bool_), np.zeros(count)
-    times, decisions = path_times(experiment), np.zeros(count, dtype=DECISION)
+    # In whole nanoseconds, as the times of decisions are.
+    times = np.rint(path_times(experiment) * experiment.order.window).astype(np.int64)
+    decisions = np.zeros(count, dtype=DECISION)
     left = np.ones((len(times), count))
     while active.any():
         rows = copy_of(markets.rows)
@@ -217,7 +219,7 @@ def play(
         returns += np.where(active, reward.of_step(fills, rows, after), 0.0)
         episodes.gains += reward.gain(fills, rows)
         # True from now on, until the next decision says otherwise.
-        later = active & (times[:, np.newaxis] >= after["elapsed"] / after["window"])
+        later = active & (times[:, np.newaxis] >= after["elapsed"])
         np.copyto(left, after["left"] / after["parent"], where=later)
         ended = active & markets.finished
         returns -= ended * reward.completion_penalty(after["left"], rows)
