@@ -131,8 +131,8 @@ def frontier_figure(summary: Mapping[str, Any]) -> Figure:
     """Draw mean against standard deviation: the families as lines, the others as points, the model dashed.
 
     Args:
-        summary: `strategies` of `summarise_frontier`; `families`, names by label, in order of risk aversion; `model`,
-            `mean` and `sd` of the Almgren–Chriss model from no risk aversion on.
+        summary: `strategies` of `summarise_frontier`; `families`, names by label, in order of the risk aversion that
+            ends each name; `model`, `mean` and `sd` of the Almgren–Chriss model from no risk aversion on.
     """
     strategies, families = summary["strategies"], summary["families"]
     in_families = {name for names in families.values() for name in names}
@@ -142,15 +142,17 @@ def frontier_figure(summary: Mapping[str, Any]) -> Figure:
         figure, axes = _figure(4.4)
         ax: Axes = axes[0, 0]
         for (label, names), colour in zip(families.items(), (BID, "#000000"), strict=False):
-            shown = [strategies[name] for name in names if name not in off]
-            for own in shown:
+            shown = {name: strategies[name] for name in names if name not in off}
+            for name, own in shown.items():
                 _cross(ax, own, colour)
-            ax.plot(*_places(shown), "o-", color=colour, markersize=5, label=label)
+                # What comes after the family's name is the risk aversion.
+                _name(ax, own, name.rpartition("_")[2], colour)
+            ax.plot(*_places(list(shown.values())), "o-", color=colour, markersize=5, label=label)
         for name, own in strategies.items():
             if name not in in_families and name not in off:
                 _cross(ax, own, ASK)
                 ax.plot(*_places([own]), "D", color=ASK, markersize=5)
-                ax.annotate(name, (own["sd"]["mean"], own["mean"]["mean"]), xytext=(6, 5), textcoords="offset points")
+                _name(ax, own, name, ASK)
         model = summary["model"]
         label = "Almgren–Chriss, the calibrated model"
         ax.plot(model["sd"], model["mean"], color="#888888", linestyle=(0, (4, 2)), label=label)
@@ -173,3 +175,8 @@ def _cross(ax: Axes, own: Mapping[str, Any], colour: str) -> None:
     ax.plot(own["sd"]["ci95"], [mean, mean], color=colour, linewidth=0.9, alpha=0.6)
     if own["mean"]["ci95"] is not None:
         ax.plot([sd, sd], own["mean"]["ci95"], color=colour, linewidth=0.9, alpha=0.6)
+
+
+def _name(ax: Axes, own: Mapping[str, Any], text: str, colour: str) -> None:
+    place = own["sd"]["mean"], own["mean"]["mean"]
+    ax.annotate(text, place, xytext=(5, 5), textcoords="offset points", fontsize=8.5, color=colour)

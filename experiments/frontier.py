@@ -86,8 +86,8 @@ def main(args: Args) -> None:
             "n": len(found),
             "strategies": summarise_frontier(found),
             "families": {
-                "learned, by risk aversion": [f"learned_{n}" for n in aversions],
-                "Almgren–Chriss, by risk aversion": ["twap", *(f"almgren_chriss_{n}" for n in SCHEDULE_AVERSIONS)],
+                "learned, by risk aversion per million dollars": [f"learned_{n}" for n in aversions],
+                "Almgren–Chriss, likewise": ["twap", *(f"almgren_chriss_{n}" for n in SCHEDULE_AVERSIONS)],
             },
             "policies": {f"learned_{n}": policy.digest() for n, policy in policies.items()},
             "model": model_curve(experiment),
