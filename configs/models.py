@@ -168,6 +168,11 @@ class OrderConfig(Model):
     end_rule: Literal["leave", "sweep"] = "sweep"
     settlement: Duration = SECOND
 
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides that are traded."""
+        return ("buy", "sell") if self.side == "both" else (self.side,)
+
     @model_validator(mode="after")
     def _settles_within_a_second(self) -> OrderConfig:
         if self.settlement > SECOND:

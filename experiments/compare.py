@@ -160,7 +160,6 @@ def make_plan(
         ConfigError: One line that names the value and what is allowed.
     """
     check_request(strategies, seeds, workers)
-    configured: tuple[Side, ...] = ("buy", "sell") if experiment.order.side == "both" else (experiment.order.side,)
     check_strategies(experiment, strategies, policy)
     if policy is not None:
         check_policy(experiment, Path(policy))
@@ -168,7 +167,7 @@ def make_plan(
         experiment,
         strategies=tuple(strategies),
         seeds=seeds,
-        sides=tuple(sides) if sides is not None else configured,
+        sides=tuple(sides) if sides is not None else experiment.order.sides,
         policy=Path(policy) if policy is not None else None,
     )
 

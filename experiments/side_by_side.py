@@ -25,7 +25,6 @@ from agents.strategies import TWAPAgent
 from agents.views import Rows
 from agents.views import copy_of
 from configs import Experiment
-from configs import Side
 from envs.episodes import Episodes
 from envs.markets import ExecutionMarkets
 from envs.markets import MarketKind
@@ -188,14 +187,14 @@ def play(
         market: Which market.
 
     Returns:
-        By rule, JSON values, lists of one value a side of `sides_of`: `shortfall_cents`, `reward` (undiscounted
-        return), `completion`, `moved_cents` (side · (mid at the end − arrival)) and `left` (share of the order left at
+        By rule, JSON values, lists of one value a side of `order.sides`: `shortfall_cents`, `reward` (undiscounted
+        return), `completion`, `moved_cents` (side · (mid at its end − arrival)) and `left` (share of the order left at
         each of `path_times`).
 
     Raises:
         RuntimeError: If the market never has both sides in the window.
     """
-    sides = sides_of(experiment)
+    sides = experiment.order.sides
     count = len(rules) * len(sides)
     markets = _markets(experiment.model_dump_json(), market, count)
     episodes, reward = Episodes(experiment, markets, None), Reward(experiment.reward)
@@ -242,12 +241,6 @@ def play(
 def _markets(experiment: str, market: MarketKind, count: int) -> ExecutionMarkets:
     """Return markets of an experiment, the same ones again for the next seed: to make them takes longer than to run."""
     return make_markets(Experiment.model_validate_json(experiment), market, AUTO, count)
-
-
-def sides_of(experiment: Experiment) -> tuple[Side, ...]:
-    """The sides of the parent order."""
-    side = experiment.order.side
-    return ("buy", "sell") if side == "both" else (side,)
 
 
 def path_times(experiment: Experiment) -> Floats:

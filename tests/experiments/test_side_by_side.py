@@ -20,7 +20,6 @@ from experiments.side_by_side import WatchedRule
 from experiments.side_by_side import path_times
 from experiments.side_by_side import play
 from experiments.side_by_side import schedule_of
-from experiments.side_by_side import sides_of
 from tests.agents.worlds import experiment
 
 SEED = 1_000_001
@@ -45,7 +44,7 @@ def policy(short: Experiment) -> NumpyPolicy:
 @pytest.mark.parametrize("strategy", ["twap", "vwap", "urgent", "immediate"])
 def test_a_schedule_trades_as_its_agent_does(short: Experiment, strategy: str) -> None:
     found = play(short, {strategy: schedule_of(short, strategy)}, SEED)[strategy]
-    for index, side in enumerate(sides_of(short)):
+    for index, side in enumerate(short.order.sides):
         row = Episode(short, strategy, SEED, side).tables()["episodes"].to_pylist()[0]
         assert found["shortfall_cents"][index] == pytest.approx(row["shortfall_cents"])
         assert found["completion"][index] == row["completion"]
@@ -55,7 +54,7 @@ def test_a_schedule_trades_as_its_agent_does(short: Experiment, strategy: str) -
 def test_a_policy_gets_what_it_gets_in_the_environment(short: Experiment, policy: NumpyPolicy, market: Any) -> None:
     rules: dict[str, Rule] = {"twap": schedule_of(short, "twap"), "policy": ActorRule(short, policy)}
     found = play(short, rules, SEED, market)["policy"]
-    rollouts = run_rule(short, market, greedy(policy), [(SEED, side) for side in sides_of(short)])
+    rollouts = run_rule(short, market, greedy(policy), [(SEED, side) for side in short.order.sides])
     assert found["reward"] == pytest.approx([rollout.reward for rollout in rollouts])
     assert found["shortfall_cents"] == pytest.approx([rollout.shortfall_cents for rollout in rollouts])
     assert found["completion"] == [rollout.completion for rollout in rollouts]
