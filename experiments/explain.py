@@ -61,7 +61,7 @@ from experiments.side_by_side import schedule_of
 
 WATCHED, QUICK_WATCHED = 60, 6
 """Training markets in which the policy is watched."""
-SHUFFLED = 200
+SHUFFLED = 400
 """Seeds on which features are shuffled, the first of those asked for: each feature and group is one more run."""
 DEPTH = 4
 """Most questions of the tree on the way to a decision."""
