@@ -271,7 +271,7 @@ def action_maps(experiment: Experiment, watched: Watched) -> list[dict[str, Any]
     return [
         {
             **found_by.binned_mean(minutes, 100 * ahead, rates),
-            "labels": ("minutes since arrival", "ahead of the even schedule, % of the order"),
+            "labels": ("minutes since arrival", "ahead of TWAP, % of the order"),
         },
         {
             **found_by.binned_mean(imbalance, np.rint(10 * spread), rates),
