@@ -21,7 +21,8 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare benchmarks report watch calibrate impact backtest realism lobster sweep notebooks reproduce
+.PHONY: help setup experiment train compare benchmarks report watch calibrate impact explain frontier backtest realism lobster sweep
+.PHONY: notebooks reproduce
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -64,6 +65,14 @@ calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which
 
 impact: $(STAMP) ## Measure how the order moves the market, against the same market without it
 	$(PY) -m experiments.impact $(CONFIG) $(ARGS)
+
+explain: CONFIG = configs/tactical.yaml
+explain: $(STAMP) ## Say what a policy does and why it wins: maps, importance, a small tree; ARGS=--quick
+	$(PY) -m experiments.explain $(CONFIG) $(ARGS)
+
+frontier: CONFIG = configs/tactical.yaml
+frontier: $(STAMP) ## Train with several risk aversions; risk against return beside Almgren and Chriss; resumes; ARGS=--quick
+	$(PY) -m experiments.frontier $(CONFIG) $(ARGS)
 
 backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
 	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)

@@ -105,7 +105,7 @@ class Reward:
         """
         implementation_shortfall = self.implementation_shortfall(fills, rows) - self.benchmark_gain(rows, after)
         impact_penalty = self.impact_penalty(fills, rows)
-        return implementation_shortfall - impact_penalty
+        return implementation_shortfall - impact_penalty - self.running_penalty(rows, after)
 
     def gain(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return Σ q·s·(arrival − price) over the fills of each market `(N,)`, cents; s is +1 to buy, −1 to sell."""
@@ -145,6 +145,16 @@ class Reward:
     def impact_penalty(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return α·d_t / Q of each market `(N,)`."""
         return self._config.alpha * self.depth_consumed(fills, rows) / rows["parent"]
+
+    def running_penalty(self, rows: Rows, after: Rows) -> Floats:
+        """Return φ·ΔE·(left / Q)² of a step from views `rows` `(N,)` to views `after`.
+
+        E is the elapsed share of the window. With φ = λQσ²T it is what λ times the variance of the cost adds in an
+        interval (Almgren and Chriss 2001, section 1.3), a share; as a running penalty it is that of Cartea, Jaimungal
+        and Penalva (2015), section 6.5.
+        """
+        elapsed = (np.minimum(view["elapsed"] / view["window"], 1) for view in (after, rows))
+        return self._config.running_penalty * (next(elapsed) - next(elapsed)) * (after["left"] / after["parent"]) ** 2
 
     def completion_penalty(self, left: NDArray[Any], rows: Rows) -> Floats:
         """Return β·left / Q of each market `(N,)`, for shares left at the end of the window."""

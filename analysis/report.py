@@ -248,6 +248,10 @@ def _page(name: str, summary: Mapping[str, Any], frames: Mapping[str, pd.DataFra
     some = {kind: frame[frame["strategy"].isin(two)] for kind, frame in frames.items()}
     fills = frames["fills"][frames["fills"]["strategy"] == name]
     shown = [metrics_table(found, name, reference)]
+    examination = _examination(summary, name)
+    if examination is not None:
+        sentences.append(tables.examination_sentence(examination))
+        shown.insert(0, tables.examination_table(examination))
     if len(fills):
         shown.append(_role_table(costs_by_role(fills, frames["episodes"])))
     figures = []
@@ -256,6 +260,12 @@ def _page(name: str, summary: Mapping[str, Any], frames: Mapping[str, pd.DataFra
         figure = plots.cost_against_time(some["episodes"], some["fills"], two)
         figures.append(FigureBlock(_inline(f"cost-{name}", plots.svg(figure), caption), caption))
     return Page(name, facts, tuple(sentences), tuple(shown), tuple(figures))
+
+
+def _examination(summary: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Return what was found of the policy that a strategy trades with; None if it trades with none."""
+    policy = summary.get("policy") or {}
+    return policy["examination"] if name in policy.get("strategies", ()) else None
 
 
 def _role_table(roles: pd.DataFrame) -> tables.TextTable:

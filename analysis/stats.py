@@ -27,6 +27,7 @@ LARGEST_N = 10**9
 
 NO_VALUE = "no seed has this value"
 ONE_SEED = "one seed: no standard deviation, no interval"
+NO_RATIO = "the denominator cannot be told from zero: the ratio may be anything"
 NO_SPREAD = "all seeds give the same value: no test"
 
 
@@ -124,6 +125,41 @@ def estimate_with_control(
     half = float(stats.t.ppf(0.5 + LEVEL / 2, found.n - 1)) * error
     p = float(2 * stats.t.sf(abs(found.mean) / error, found.n - 1)) if error > 0 else None
     return Estimate(found.n, found.mean, found.sd, (found.mean - half, found.mean + half), p)
+
+
+def estimate_ratio(numerators: ArrayLike, denominators: ArrayLike) -> Estimate:
+    """Estimate the ratio of two means of values measured together.
+
+    The interval is Fieller's (E. Fieller, "Some problems in interval estimation", Journal of the Royal Statistical
+    Society B 16 (1954)): all ratios ρ for which the mean of a − ρ b cannot be told from zero by Student's t.
+
+    Args:
+        numerators: Values a, one a seed.
+        denominators: Values b of the same seeds.
+
+    Returns:
+        The ratio as `mean`, without `sd` and `p`; without interval where the mean of b itself cannot be told from zero,
+        for then the ratio may be anything.
+    """
+    a, b = np.asarray(numerators, dtype="float64"), np.asarray(denominators, dtype="float64")
+    finite = np.isfinite(a) & np.isfinite(b)
+    a, b = a[finite], b[finite]
+    n = len(a)
+    if n == 0 or b.mean() == 0:
+        return Estimate(n, None, None, None, None, NO_VALUE)
+    ratio = float(a.mean() / b.mean())
+    if n == 1:
+        return Estimate(1, ratio, None, None, None, ONE_SEED)
+    covariance = np.cov(a, b) / n
+    square = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) ** 2
+    # mean(a − ρ b)² ≤ t² var(a − ρ b) is a quadratic inequality in ρ: u ρ² − 2 v ρ + w ≤ 0.
+    u = b.mean() ** 2 - square * covariance[1, 1]
+    v = a.mean() * b.mean() - square * covariance[0, 1]
+    w = a.mean() ** 2 - square * covariance[0, 0]
+    if u <= 0:
+        return Estimate(n, ratio, None, None, None, NO_RATIO)
+    half = math.sqrt(max(v**2 - u * w, 0.0))
+    return Estimate(n, ratio, None, (float((v - half) / u), float((v + half) / u)), None)
 
 
 def _slope(values: np.ndarray, control: np.ndarray) -> float:

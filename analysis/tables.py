@@ -158,6 +158,25 @@ def gate_sentence(gate: Mapping[str, float]) -> str:
     return f"The gate asks of each seed's do-nothing market: {asked}."
 
 
+def examination_table(examination: Mapping[str, Any]) -> TextTable:
+    """Return whether a policy is degenerate, check by check.
+
+    Args:
+        examination: `policy.examination` of a summary.
+    """
+    words = {True: "degenerate", False: "no", None: "does not apply"}
+    rows = tuple((check["name"], check["found"], words[check["degenerate"]]) for check in examination["checks"])
+    seeds = ", ".join(map(str, examination["seeds"]))
+    title = f"Has it collapsed? Its greedy decisions in {examination['episodes']} episodes, seeds {seeds}"
+    return TextTable(title, ("way to collapse", "seen", "verdict"), rows)
+
+
+def examination_sentence(examination: Mapping[str, Any]) -> str:
+    """Say whether a policy is degenerate, and in what."""
+    verdicts = examination["degenerate"]
+    return f"The policy is degenerate: {'; '.join(verdicts)}." if verdicts else "The policy is not degenerate."
+
+
 def side_table(summary: Mapping[str, Any]) -> TextTable | None:
     """Return the shortfall of every strategy and pair by side; None if only one side was run."""
     sides = summary["sides"]

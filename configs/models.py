@@ -164,6 +164,11 @@ class OrderConfig(Model):
     end_rule: Literal["leave", "sweep"] = "sweep"
     settlement: Duration = SECOND
 
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides that are traded."""
+        return ("buy", "sell") if self.side == "both" else (self.side,)
+
     @model_validator(mode="after")
     def _settles_within_a_second(self) -> OrderConfig:
         if self.settlement > SECOND:
@@ -266,10 +271,14 @@ class ObservationConfig(Model):
 class RewardConfig(Model):
     """The reward, equation 4 of arXiv 2411.06389: `implementation_shortfall − impact_penalty − completion_penalty`.
 
+    A penalty on what is left may be added, which the paper does not have.
+
     Attributes:
         alpha: Weight α of the depth consumed, per share of the parent order.
         depth: The kind of `d_t`: `ticks_walked`, `shares_beyond_touch` or `shares`.
         beta: Penalty β per share left, in `price_unit`; the default lies above the worst completion cost.
+        running_penalty: Penalty φ on what is left, in `price_unit` a share of the order: φ · ∫ (left / Q)² dt / T over
+            the window. An aversion to risk: with φ = λQσ²T it is Almgren and Chriss's λ times the variance of the cost.
         price_unit: `cents` or `dollars`.
         benchmark: `arrival` (the price of equation 4), or `twap`: what an even schedule at the mid of the same market
             gains is taken off. That takes away most of the noise, and with it what a policy does to the mid's mean
@@ -279,6 +288,7 @@ class RewardConfig(Model):
     alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     depth: Literal["ticks_walked", "shares_beyond_touch", "shares"] = "shares_beyond_touch"
     beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 200.0
+    running_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     price_unit: Literal["cents", "dollars"] = "cents"
     benchmark: Literal["arrival", "twap"] = "arrival"
 

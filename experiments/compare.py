@@ -38,6 +38,7 @@ from experiments.console import check_address
 from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.degeneracy import examine
 from experiments.episode import check_seeds
 from experiments.episode import check_strategies
 from experiments.evaluation import Failure
@@ -118,7 +119,7 @@ def evaluate_all_strategies(
 
     Returns:
         The content of `summary.json` (see `analysis.summary`), with `failures`, the units that could not be evaluated,
-        and `policy`, what traded.
+        and `policy`, what traded and whether it has collapsed.
 
     Raises:
         ConfigError: If a strategy, the seeds, the policy or the number of workers cannot be used; nothing has run then.
@@ -127,7 +128,8 @@ def evaluate_all_strategies(
     with _folder_or_temporary(folder) as path:
         claim_folder(plan, path)
         plan = _with_own_policy(plan, path)
-        meta = _describe(plan, warnings)
+        policy_facts = _describe_policy(plan)
+        meta = _describe(plan, [*warnings, *_degeneracy_warnings(policy_facts)])
 
         # 1. Run: every strategy, and nobody, on every seed's market.
         failures = _evaluate(plan, path, workers, address, progress=progress)
@@ -137,7 +139,7 @@ def evaluate_all_strategies(
 
         # 3. Compare: per-seed means of the sides, paired differences against the first strategy.
         summary = summarise(read_frame(path, "episodes"), read_frame(path, "validity"), meta)
-        summary["policy"] = _describe_policy(plan)
+        summary["policy"] = policy_facts
         summary["failures"] = [_describe_failure(failure, path) for failure in failures]
         write_json(path / "summary.json", summary)
         return summary
@@ -158,7 +160,6 @@ def make_plan(
         ConfigError: One line that names the value and what is allowed.
     """
     check_request(strategies, seeds, workers)
-    configured: tuple[Side, ...] = ("buy", "sell") if experiment.order.side == "both" else (experiment.order.side,)
     check_strategies(experiment, strategies, policy)
     if policy is not None:
         check_policy(experiment, Path(policy))
@@ -166,7 +167,7 @@ def make_plan(
         experiment,
         strategies=tuple(strategies),
         seeds=seeds,
-        sides=tuple(sides) if sides is not None else configured,
+        sides=tuple(sides) if sides is not None else experiment.order.sides,
         policy=Path(policy) if policy is not None else None,
     )
 
@@ -313,7 +314,7 @@ def _describe(plan: Plan, warnings: Sequence[str]) -> Meta:
     )
     if isinstance(plan.seeds, range) and plan.seeds.step == 1:
         meta["seeds"] = seeds_text(plan.seeds)
-    traders = [name for name in plan.strategies if trades_with_policy(plan.experiment, name)]
+    traders = _traders(plan)
     if plan.policy is not None and traders:
         policy = NumpyPolicy.load(plan.policy)
         meta["training_seeds"] = {name: training_ranges(policy) for name in traders}
@@ -322,11 +323,28 @@ def _describe(plan: Plan, warnings: Sequence[str]) -> Meta:
     return meta
 
 
+def _traders(plan: Plan) -> list[str]:
+    """Strategies that trade with the exported policy."""
+    return [name for name in plan.strategies if trades_with_policy(plan.experiment, name)]
+
+
 def _describe_policy(plan: Plan) -> dict[str, Any] | None:
-    if plan.policy is None:
+    """What the policy is, who trades with it, and whether it has collapsed; None if nobody trades with one."""
+    traders = _traders(plan)
+    if plan.policy is None or not traders:
         return None
-    metadata = NumpyPolicy.load(plan.policy).metadata
-    return {key: metadata.get(key) for key in ("digest", "market", "training_markets", "steps", "commit")}
+    policy = NumpyPolicy.load(plan.policy)
+    known = {key: policy.metadata.get(key) for key in ("digest", "market", "training_markets", "steps", "commit")}
+    return {
+        **known,
+        "strategies": traders,
+        "examination": examine(plan.experiment, "abides", policy).as_dict(),
+    }
+
+
+def _degeneracy_warnings(policy: dict[str, Any] | None) -> list[str]:
+    verdicts = policy["examination"]["degenerate"] if policy is not None else []
+    return [f"The policy is degenerate: {verdict}." for verdict in verdicts]
 
 
 def _describe_failure(failure: Failure, folder: Path) -> dict[str, Any]:
@@ -359,7 +377,7 @@ def code_warnings(run: RunFolder) -> list[str]:
 
 def _overlap_warnings(plan: Plan) -> list[str]:
     """Say before the run when seeds are those that a policy was trained on; the summary says it again."""
-    if plan.policy is None or not any(trades_with_policy(plan.experiment, name) for name in plan.strategies):
+    if plan.policy is None or not _traders(plan):
         return []
     ranges = training_ranges(NumpyPolicy.load(plan.policy))
     overlap = sum(any(first <= seed < end for first, end in ranges) for seed in plan.seeds)

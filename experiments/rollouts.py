@@ -159,7 +159,6 @@ def _seconds_a_step(experiment: Experiment, market: MarketKind) -> tuple[float, 
 
 def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, Side]]:
     """The first `count` episodes of the validation markets, every side that the experiment trades on each market."""
-    side = experiment.order.side
-    sides: tuple[Side, ...] = ("buy", "sell") if side == "both" else (side,)
+    sides = experiment.order.sides
     seeds = parse_seeds(load_seed_ranges().validation)
     return [(seed, one) for seed in seeds[: -(-count // len(sides))] for one in sides][:count]

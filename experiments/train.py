@@ -32,7 +32,6 @@ from experiments.run_folder import git_state
 
 POLICY = "policy.npz"
 REFERENCE_EPISODES = 2
-VALIDATION_EPISODES = 4
 QUICK_STEPS = 4_000
 
 
@@ -157,23 +156,12 @@ def show_policy(experiment: Experiment, market: MarketKind, policy: NumpyPolicy)
     """Print what the greedy policy comes to on a few validation markets, and in what it is degenerate.
 
     Returns:
-        Mean return, completion, shortfall, the share of the most taken action, the share of decisions that depend on
-        the book, and the verdicts, as JSON values.
+        What `Examination.as_dict` returns.
     """
-    examined = examine(experiment, market, policy, validation_episodes(experiment, VALIDATION_EPISODES))
-    rollouts = examined.rollouts
-    found = {
-        "episodes": len(rollouts),
-        "return": fmean(rollout.reward for rollout in rollouts),
-        "completion": fmean(rollout.completion for rollout in rollouts),
-        "shortfall_cents": fmean(rollout.shortfall_cents for rollout in rollouts),
-        "most_taken_action": examined.most_taken,
-        "most_taken_share": examined.most_taken_share,
-        "book_share": examined.book_share,
-        "degenerate": list(examined.verdicts),
-    }
+    examined = examine(experiment, market, policy)
+    found = examined.as_dict()
     print(
-        f"  greedy on {len(rollouts)} validation episodes: mean return {found['return']:.2f}"
+        f"  greedy on {found['episodes']} validation episodes: mean return {found['return']:.2f}"
         f"  completion {found['completion']:.0%}  most taken action {examined.most_taken}"
         f" ({examined.most_taken_share:.0%})",
         flush=True,

@@ -85,6 +85,8 @@ def test_make_help_lists_every_target() -> None:
         "watch",
         "calibrate",
         "impact",
+        "explain",
+        "frontier",
         "backtest",
         "realism",
         "lobster",

@@ -100,3 +100,25 @@ def test_against_an_even_schedule_only_being_ahead_and_the_fills_cost_are_left(
         lead = then["filled"] / parent - min(then["elapsed"] / then["window"], 1)
         expected = sum(q * side * (mid - p) for p, q in own) / parent + lead * side * (then["mid2"] - row["mid2"]) / 2
         assert found[i] == pytest.approx(expected, abs=1e-6)
+
+
+@given(raw_rows(), st.floats(0, 1))
+def test_what_is_left_is_charged_by_its_square_for_the_time_that_it_is_held(rows: np.ndarray, part: float) -> None:
+    after = rows.copy()
+    after["left"] = np.rint(part * rows["left"])
+    after["elapsed"] = np.minimum(rows["elapsed"] + rows["interval"], rows["window"])
+    plain, averse = (
+        Reward(RewardConfig(running_penalty=phi)).of_step(fill_rows([]), rows, after) for phi in (0.0, 6.0)
+    )
+    for i, (row, then) in enumerate(zip(rows, after, strict=True)):
+        held = (then["elapsed"] - row["elapsed"]) / row["window"]
+        assert plain[i] - averse[i] == pytest.approx(6.0 * held * (then["left"] / then["parent"]) ** 2)
+
+
+def test_an_even_schedule_pays_a_third_of_the_running_penalty() -> None:
+    reward, decisions = Reward(RewardConfig(running_penalty=6.0)), 1_000
+    rows = np.repeat(view().rows(), decisions + 1)
+    rows["parent"], rows["window"], rows["interval"] = decisions, decisions, 1
+    rows["elapsed"] = np.arange(decisions + 1)
+    rows["left"] = decisions - rows["elapsed"]
+    assert reward.running_penalty(rows[:-1], rows[1:]).sum() == pytest.approx(2.0, rel=2e-3)

@@ -144,3 +144,28 @@ def test_a_control_that_cannot_help_leaves_the_plain_estimate() -> None:
     found = stats.estimate_with_control([2 * v + 1 for v in values], values, 4.0)
     assert found.mean == pytest.approx(9.0)
     assert found.sd == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["normal", "student_3"])
+def test_the_interval_of_a_ratio_covers_at_its_level(kind: str) -> None:
+    """A rule keeps six tenths of a gain; what the market does is in both."""
+    rng = np.random.default_rng([5, len(kind)])
+    shared = DRAWS[kind](rng, (REPLICATIONS, 100))
+    gain = 1.0 + shared + DRAWS[kind](rng, (REPLICATIONS, 100))
+    kept = 0.6 + shared + DRAWS[kind](rng, (REPLICATIONS, 100))
+    found = [stats.estimate_ratio(a, b) for a, b in zip(kept, gain, strict=True)]
+    bounded = [one.ci95 for one in found if one.ci95 is not None]
+    assert len(bounded) > 0.95 * REPLICATIONS
+    # Where the denominator cannot be told from zero there is no interval: those are no failures, nor successes.
+    assert 0.92 <= covers(bounded, 0.6) <= 0.98
+
+
+def test_a_ratio_to_nothing_has_no_interval() -> None:
+    rng = np.random.default_rng(0)
+    found = stats.estimate_ratio(rng.normal(1, 1, 50), rng.normal(0, 10, 50))
+    assert found.ci95 is None
+    assert found.reason == stats.NO_RATIO
+    exact = stats.estimate_ratio([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
+    assert exact.mean == 0.5
+    assert stats.estimate_ratio([1.0], [2.0]).reason == stats.ONE_SEED
+    assert stats.estimate_ratio([], []).mean is None

@@ -31,8 +31,11 @@ from configs.models import released_policy
 from experiments import compare
 from experiments import evaluation
 from experiments.compare import evaluate_all_strategies
+from experiments.degeneracy import Check
+from experiments.degeneracy import Examination
 from experiments.evaluation import DO_NOTHING
 from experiments.evaluation import Unit
+from experiments.rollouts import Rollout
 
 STRATEGIES = ("twap", "aggressive", "dqn")
 
@@ -45,6 +48,15 @@ def made_up_episode(strategy: str, seed: int, side: str) -> dict[str, pa.Table]:
     return {name: table.filter(pc.equal(table["strategy"], strategy)) for name, table in tables.items()}
 
 
+def made_up_examination(degenerate: bool = False) -> Examination:
+    rollout = Rollout(1_000_000, "buy", reward=-1.0, completion=1.0, shortfall_cents=-2.0)
+    checks = (
+        Check("one action", "hold in 40% of decisions", degenerate),
+        Check("blind to the book", "sees none", None),
+    )
+    return Examination([rollout], most_taken=0, most_taken_share=0.4, book_share=None, checks=checks)
+
+
 class FakeMarkets:
     """Stands in for `experiments.episode`: made-up records, and a note of everything that was run."""
 
@@ -53,6 +65,7 @@ class FakeMarkets:
         self.invalid: set[int] = set()
         self.fails: set[tuple[str, int]] = set()
         self.interrupt_after: int | None = None
+        self.degenerate = False
 
     def run_episode(
         self, experiment: Experiment, strategy: str, seed: int, side: str, policy: Path | None = None
@@ -81,6 +94,7 @@ def markets(monkeypatch: pytest.MonkeyPatch) -> FakeMarkets:
     monkeypatch.setattr(evaluation, "run_episode", fake.run_episode)
     monkeypatch.setattr(evaluation, "run_do_nothing", fake.run_do_nothing)
     monkeypatch.setattr(compare, "check_strategies", lambda *_: None)
+    monkeypatch.setattr(compare, "examine", lambda *_: made_up_examination(fake.degenerate))
     # The estimate of the time runs an episode of its own, which is no unit.
     monkeypatch.setattr(compare, "seconds_a_unit", lambda plan: 1.0)
     return fake
@@ -286,6 +300,26 @@ def test_folder_of_another_experiment_is_refused(
     with pytest.raises(ConfigError, match="holds units of another policy"):
         run_all(experiment, save_policy(tmp_path / "b.npz", experiment, training_markets="0:9"), tmp_path / "run")
     assert markets.ran == []
+
+
+@pytest.mark.parametrize("degenerate", [False, True])
+def test_the_report_says_whether_the_policy_has_collapsed(
+    degenerate: bool, markets: FakeMarkets, policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    markets.degenerate = degenerate
+    compare.main(compare.Args("quick", strategies="twap,dqn", policy=policy, seeds="5:7", workers=1, out=tmp_path))
+    folder = tmp_path / "latest"
+    found = json.loads((folder / "summary.json").read_text())["policy"]
+    assert found["strategies"] == ["dqn"]
+    assert found["examination"] == made_up_examination(degenerate).as_dict()
+    warning = "The policy is degenerate: one action: hold in 40% of decisions."
+    assert (warning in capsys.readouterr().out) == degenerate
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    page = html.split('id="strategy-dqn"')[1].split("</section>")[0]
+    assert (warning if degenerate else "The policy is not degenerate.") in page
+    assert "hold in 40% of decisions" in page
+    assert (warning in html.split("<h2>Results")[0]) == degenerate
+    assert "hold in 40% of decisions" not in html.split('id="strategy-twap"')[1].split("</section>")[0]
 
 
 def test_comparison_keeps_the_policy_that_traded(

@@ -45,7 +45,7 @@ def test_a_constant_policy_is_one_action_and_blind() -> None:
 def test_idling_never_completes() -> None:
     experiment = small(actions={"kind": "lots"}, **{"order.end_rule": "leave"})
     found = examine(experiment, "stand-in", constant(experiment, 0, 5), EPISODES)
-    assert "it never completes the order" in found.verdicts
+    assert any(verdict.startswith("never completes") for verdict in found.verdicts)
 
 
 def test_trading_as_fast_as_possible_is_all_at_once() -> None:
@@ -59,8 +59,8 @@ def test_a_placement_policy_without_limit_orders_is_named() -> None:
     experiment = small(actions={"kind": "placement", "placements": ["hold", "at", "cross"]})
     crossing = examine(experiment, "stand-in", constant(experiment, 2, 3), EPISODES)
     posting = examine(experiment, "stand-in", constant(experiment, 1, 3), EPISODES)
-    assert "never a limit order" in crossing.verdicts
-    assert "never a limit order" not in posting.verdicts
+    assert any(verdict.startswith("never a limit order") for verdict in crossing.verdicts)
+    assert not any(verdict.startswith("never a limit order") for verdict in posting.verdicts)
 
 
 @pytest.mark.parametrize(("feature", "blind"), [("imbalance_5", False), ("return_1", True)])
