@@ -54,6 +54,8 @@ from experiments.run_folder import read_manifest
 
 REGISTRY = REPOSITORY / "docs" / "reproduce.yaml"
 FILE, OUT, EACH = "$FILE", "$OUT", "$each"
+RESULTS = ("summary.json", "calibration.json", "explain.json", "frontier.json")
+"""What commands call the file of their numbers."""
 AGREES, DIFFERS, MISSING = "agrees", "differs", "not found"
 
 
@@ -321,7 +323,7 @@ def compare(run: Run, made: Path, *, quick: bool = False) -> list[Finding]:
 def _content(made: Path) -> Path:
     if made.is_file():
         return made
-    return next(path for name in ("summary.json", "calibration.json") if (path := made / name).is_file())
+    return next(path for name in RESULTS if (path := made / name).is_file())
 
 
 def _with_reference(made: Path, content: Mapping[str, Any], reference: str) -> dict[str, Any]:
