@@ -572,7 +572,7 @@ def learning_curves(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]
             low, median, high = np.quantile([np.interp(grid, *run) for run in runs], [0.25, 0.5, 0.75], axis=0)
             ax.fill_between(grid, low, high, color=colour, alpha=0.16, linewidth=0)
             ax.plot(grid, median, color=colour, linewidth=2.2)
-            ax.set_title(f"{title} ({len(runs)} training seeds)")
+            ax.set_title(f"{title} ({len(runs)} training seed{'s' * (len(runs) > 1)})")
             ax.set_ylabel(labels[title])
             ax.set_xlim(left=0)
             ax.xaxis.set_major_formatter(lambda steps, _: f"{steps:,.0f}".replace(",", "\u202f"))

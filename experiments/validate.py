@@ -2,11 +2,12 @@
 
 The greedy policy of each run buys and sells its parent order in the same validation markets, and so does TWAP, every
 second and at the policies' own intervals: natively, without records, a tenth of the time of `compare`, whose agents
-give the same tapes. The unit is the mean of the two sides in a market; what the better TWAP has there is taken off it,
-market by market. `experiments.degeneracy` says whether a policy has collapsed.
+give the same tapes. The unit is the mean of the two sides in a market. Differences from the better TWAP are taken
+market by market, with what a policy leaves charged as a sweep charges it. `experiments.degeneracy` says whether a
+policy has collapsed.
 
-Each run keeps its result in its `validation/`, which is not measured again while the policy is the same. The run with
-the median shortfall is named: that one is released or tested, not the best.
+Each run keeps its result in its `validation/`, which is not measured again while the policy is the same. The run in the
+middle is named: that one is released or tested, not the best.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from experiments.rollouts import seconds_to_judge
 from experiments.run_folder import git_state
 from experiments.trained_runs import TrainedRun
 from experiments.trained_runs import read_runs
+from experiments.trial import LEFT_CENTS
 
 SEEDS = 400
 SIDES: tuple[Side, ...] = ("buy", "sell")
@@ -85,6 +87,14 @@ class Result:
     used: Floats
     degenerate: tuple[str, ...] = ()
 
+    @property
+    def score(self) -> Floats:
+        """The shortfall with what is left charged at `LEFT_CENTS`, `(S, 2)`.
+
+        The shortfall itself takes what is left at the mid, as if it could be had there: doing nothing would beat TWAP.
+        """
+        return self.shortfall - LEFT_CENTS * (1 - self.completion)
+
 
 def main(args: Args) -> None:
     """Measure what is not measured yet, and print the tables."""
@@ -109,7 +119,7 @@ def main(args: Args) -> None:
             for run in group:
                 results[title].append(validate(run, seeds))
                 progress.update(progress.done + 1)
-    reference = max(results[""], key=lambda result: float(result.shortfall.mean()))
+    reference = max(results[""], key=lambda result: float(result.score.mean()))
     show(results, reference, seeds)
     for title, group in groups.items():
         for result in results[title]:
@@ -153,8 +163,8 @@ def twap(run: TrainedRun, interval: int, seeds: Sequence[int]) -> Result:
 
 
 def median_run(runs: Sequence[TrainedRun], results: Sequence[Result]) -> TrainedRun:
-    """The run with the median mean shortfall; of an even number the better of the two in the middle."""
-    order = np.argsort([result.shortfall.mean() for result in results], kind="stable")
+    """The run with the median mean score; of an even number the better of the two in the middle."""
+    order = np.argsort([result.score.mean() for result in results], kind="stable")
     return runs[int(order[len(order) // 2])]
 
 
@@ -164,7 +174,8 @@ def show(results: dict[str, list[Result]], reference: Result, seeds: Sequence[in
     levels = Table(title=f"Shortfall (positive is better), {n}")
     for column in ("", "mean of both sides", "sd", "buy", "sd", "sell", "sd", "completed", "window used"):
         levels.add_column(column, justify="right", no_wrap=True)
-    differences = Table(title=f"Against {reference.name} in the same markets, {n}")
+    charged = f"what is left charged at {LEFT_CENTS:g} cents"
+    differences = Table(title=f"Against {reference.name} in the same markets, {charged}, {n}")
     for column in ("", "mean of both sides", "buy", "sell"):
         differences.add_column(column, justify="right", no_wrap=True)
     for title, group in results.items():
@@ -184,8 +195,8 @@ def show(results: dict[str, list[Result]], reference: Result, seeds: Sequence[in
 
 
 def against(result: Result, reference: Result) -> tuple[Estimate, Estimate, Estimate]:
-    """The paired difference from a reference, mean of both sides, buying and selling; positive is better."""
-    difference = result.shortfall - reference.shortfall
+    """The paired difference of the score from a reference's, mean of both sides, buying and selling."""
+    difference = result.score - reference.score
     buy, sell = difference.T
     return estimate(difference.mean(axis=1)), estimate(buy), estimate(sell)
 

@@ -116,7 +116,7 @@ def test_learning_curves_show_every_training_their_median_and_middle_half() -> N
     runs[0] = (runs[0][0][:6], runs[0][1][:6])
     figure = plots.learning_curves({"one": runs, "two": runs[:1]}, {"one": "mean return, cents", "two": "dollars"})
     first, second = figure.axes
-    assert first.get_title(loc="left") == "one (5 training seeds)"
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["one (5 training seeds)", "two (1 training seed)"]
     assert [ax.get_ylabel() for ax in figure.axes] == ["mean return, cents", "dollars"]
     *thin, bold = first.get_lines()
     assert len(thin) == 5
