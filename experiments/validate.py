@@ -176,7 +176,7 @@ def show(results: dict[str, list[Result]], reference: Result, seeds: Sequence[in
         levels.add_column(column, justify="right", no_wrap=True)
     charged = f"what is left charged at {LEFT_CENTS:g} cents"
     differences = Table(title=f"Against {reference.name} in the same markets, {charged}, {n}")
-    for column in ("", "mean of both sides", "buy", "sell"):
+    for column in ("", "mean of both sides", "buy", "sell", "both, left at the mid"):
         differences.add_column(column, justify="right", no_wrap=True)
     for title, group in results.items():
         for result in group:
@@ -194,11 +194,12 @@ def show(results: dict[str, list[Result]], reference: Result, seeds: Sequence[in
     console.print(levels, differences)
 
 
-def against(result: Result, reference: Result) -> tuple[Estimate, Estimate, Estimate]:
-    """The paired difference of the score from a reference's, mean of both sides, buying and selling."""
+def against(result: Result, reference: Result) -> tuple[Estimate, ...]:
+    """The paired difference from a reference: the score's of both sides, buying, selling, and the shortfall's of both."""
     difference = result.score - reference.score
     buy, sell = difference.T
-    return estimate(difference.mean(axis=1)), estimate(buy), estimate(sell)
+    shortfall = result.shortfall - reference.shortfall
+    return estimate(difference.mean(axis=1)), estimate(buy), estimate(sell), estimate(shortfall.mean(axis=1))
 
 
 def _play(name: str, experiment: Experiment, market: MarketKind, rule: Rule, seeds: Sequence[int]) -> Result:

@@ -134,9 +134,14 @@ def test_differences_are_taken_market_by_market() -> None:
     shortfall = np.array([[1.0, 3.0], [2.0, 6.0], [6.0, 4.0]])
     one = validate.Result("one", shortfall, np.ones((3, 2)), np.ones((3, 2)))
     other = replace(one, shortfall=shortfall - [[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
-    both, buy, sell = validate.against(one, other)
+    both, buy, sell, at_mid = validate.against(one, other)
     assert (both.mean, both.sd, buy.mean, sell.mean) == (1.0, 0.0, 1.0, 1.0)
     assert buy.sd == 1.0
+    assert at_mid == both
+    # What is left is charged with 200 cents a share; the shortfall does not see it.
+    half = replace(one, completion=np.full((3, 2), 0.5))
+    both, *_, at_mid = validate.against(half, other)
+    assert (both.mean, at_mid.mean) == (1.0 - 100, 1.0)
 
 
 def test_runs_that_trade_another_order_are_judged_apart(make: Make) -> None:
