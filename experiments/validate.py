@@ -195,7 +195,7 @@ def show(results: dict[str, list[Result]], reference: Result, seeds: Sequence[in
 
 
 def against(result: Result, reference: Result) -> tuple[Estimate, ...]:
-    """The paired difference from a reference: the score's of both sides, buying, selling, and the shortfall's of both."""
+    """The paired difference from a reference: the score of both sides, buying, selling; the shortfall of both."""
     difference = result.score - reference.score
     buy, sell = difference.T
     shortfall = result.shortfall - reference.shortfall
