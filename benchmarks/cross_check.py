@@ -1,4 +1,4 @@
-"""Do the two DQNs learn the same? `python -m benchmarks.cross_check [CONFIG] [--seeds 0:24] [--set KEY=VALUE …]`.
+"""Do the two DQNs learn the same? `python -m benchmarks.cross_check [CONFIG] [--seeds 0:5] [--set KEY=VALUE …]`.
 
 Trains `experiments.train`'s DQN and the plain-torch one of `experiments.dqn_torch` with the same configuration on the
 same training seeds, runs each greedy policy on the same validation episodes, and reports the mean shortfall of every
@@ -84,10 +84,10 @@ def compare(found: dict[str, list[Means]]) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> None:
     """Train, evaluate, print and, if asked, write the numbers."""
     parser = OneLineParser(prog="benchmarks.cross_check", description="Compare the two DQNs on validation markets.")
-    parser.add_argument("config", nargs="?", default="quick", help="configuration (default: quick)")
+    parser.add_argument("config", nargs="?", default="cross_check", help="configuration (default: cross_check)")
     parser.add_argument("--seeds", type=seed_range, default=range(5), metavar="A:B", help="of training (default: 0:5)")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="values of the configuration")
-    parser.add_argument("--episodes", type=count, default=400, metavar="N", help="of validation (default: 400)")
+    parser.add_argument("--episodes", type=count, default=800, metavar="N", help="of validation (default: 800)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
     args = parser.parse_args(arguments)
     if len(args.seeds) < 2:
