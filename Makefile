@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train curves validate compare benchmarks report calibrate impact backtest realism lobster sweep notebooks
+.PHONY: help setup experiment train curves validate compare benchmarks report watch calibrate impact backtest realism lobster sweep notebooks reproduce
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -62,6 +62,9 @@ benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (2.5 hours; ARGS=-
 report: $(STAMP) ## Build a run's report again, as in ARGS=results/latest
 	$(PY) -m analysis.report $(ARGS)
 
+watch: $(STAMP) ## Play one episode in the browser: book, trades, decisions, as in ARGS="--seed 7 --strategy twap"
+	$(PY) -m experiments.watch $(CONFIG) $(ARGS)
+
 calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which benchmark strategies read
 	$(PY) -m experiments.calibrate $(CONFIG) $(ARGS)
 
@@ -83,6 +86,9 @@ sweep: $(STAMP) ## Search for training settings; resumes; ARGS=--quick for a tri
 
 notebooks: $(STAMP) ## Run every notebook from top to bottom
 	$(PY) -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS) $(ARGS)
+
+reproduce: $(STAMP) ## Rebuild the numbers of README and docs and compare (2.5 hours; ARGS=--quick: minutes); resumes
+	$(PY) -m experiments.reproduce $(ARGS)
 
 test: $(STAMP) ## Run the tests, but for the slow ones
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)

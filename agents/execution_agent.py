@@ -87,15 +87,18 @@ class Decision(NamedTuple):
 
 def _checked(decision: Decision) -> Decision:
     """Return the decision in whole numbers; `place_*_order` would only warn of a wrong one."""
-    try:
-        market, limit, price = map(index, (decision.market, decision.limit, decision.limit_price))
-    except TypeError as error:
-        raise ValueError(f"shares and prices of a decision must be whole numbers, got {decision}") from error
+    market, limit, price = decision.market, decision.limit, decision.limit_price
+    if not (market.__class__ is limit.__class__ is price.__class__ is int):
+        try:
+            market, limit, price = index(market), index(limit), index(price)
+        except TypeError as error:
+            raise ValueError(f"shares and prices of a decision must be whole numbers, got {decision}") from error
+        decision = decision._replace(market=market, limit=limit, limit_price=price)
     if market < 0 or limit < 0:
         raise ValueError(f"shares of a decision must not be negative, got {decision}")
     if limit > 0 and price < 0:
         raise ValueError(f"a limit order needs a limit_price of at least 0 cents, got {decision}")
-    return decision._replace(market=market, limit=limit, limit_price=price)
+    return decision
 
 
 class DecisionRecord(NamedTuple):
@@ -190,7 +193,7 @@ class ExecutionAgent(TradingAgent):
         self.decisions: list[DecisionRecord] = []
         self.child_orders: dict[int, ChildOrder] = {}
         self.fills: list[Fill] = []
-        self._start: NanosecondTime = 0
+        self._start = self._sweep_start = self._end = NanosecondTime(0)
         self._mid2 = -1
         self._mids2: list[int] = []
         self._awaiting = ""  # "decision", "sweep" or "end": what the next book is wanted for
@@ -210,15 +213,9 @@ class ExecutionAgent(TradingAgent):
         """Return the time from the open to the start of the window, ns."""
         assert self.mkt_open is not None
         self._start = ns_date(self.mkt_open) + self.order.start
+        self._end = self._start + self.order.window
+        self._sweep_start = self._end - min(LONGEST_SWEEP, self.interval // 2)
         return self._start - self.mkt_open
-
-    @property
-    def _end(self) -> NanosecondTime:
-        return self._start + self.order.window
-
-    @property
-    def _sweep_start(self) -> NanosecondTime:
-        return self._end - min(LONGEST_SWEEP, self.interval // 2)
 
     def wakeup(self, current_time: NanosecondTime) -> Any:
         """Ask for the book at a decision time, begin the sweep, or end the window."""

@@ -103,11 +103,9 @@ class Reward:
             rows: The views that the actions answered, `(N,)`.
             after: The views that came of them, `(N,)`.
         """
-        return (
-            self.implementation_shortfall(fills, rows)
-            - self.benchmark_gain(rows, after)
-            - self.impact_penalty(fills, rows)
-        )
+        implementation_shortfall = self.implementation_shortfall(fills, rows) - self.benchmark_gain(rows, after)
+        impact_penalty = self.impact_penalty(fills, rows)
+        return implementation_shortfall - impact_penalty
 
     def gain(self, fills: NDArray[Any], rows: Rows) -> Floats:
         """Return Σ q·s·(arrival − price) over the fills of each market `(N,)`, cents; s is +1 to buy, −1 to sell."""

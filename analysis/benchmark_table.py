@@ -8,6 +8,7 @@ from typing import Any
 from analysis.schema import SCHEMA_VERSION
 from analysis.stats import ALPHA
 from analysis.stats import holm
+from analysis.summary import RUNAWAY_BPS
 from analysis.tables import MISSING
 from analysis.tables import TextTable
 from analysis.tables import count
@@ -161,6 +162,17 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         for strategy, own in regime["strategies"].items()
         if own["completion"]["mean"] is not None and own["completion"]["mean"] < COMPLETE
     ]
+    runaways = [
+        f"{strategy} in {name} ({own['runaways']})"
+        for name, regime in regimes.items()
+        for strategy, own in regime["strategies"].items()
+        if own["runaways"]
+    ]
+    if runaways:
+        notes.append(
+            f"Orders at a mean price more than {RUNAWAY_BPS / 100:.0f} % from their arrival price, where an exchange"
+            f" would have halted and a mean says little: {', '.join(runaways)}."
+        )
     if unequal:
         notes.append(f"Unequal completion: not filled to the last tenth of a per cent: {', '.join(unequal)}.")
     return notes

@@ -18,9 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment
-from jinja2 import FileSystemLoader
-from jinja2 import StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -30,6 +27,7 @@ from analysis.costs import costs_by_role
 from analysis.files import read_json
 from analysis.files import write_bytes
 from analysis.files import write_json
+from analysis.pages import template
 from analysis.records import RecordsError
 from analysis.records import read_frame
 from analysis.records import table_path
@@ -169,14 +167,6 @@ def render(
         figures: The figures of the comparison, in order.
         pages: A page a strategy, in order.
     """
-    # Everything that comes from a run is escaped; only our own SVG goes in as it is.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     key = pair_name(summary["headline"], summary["reference"])
     meaning = tables.reading(summary, key) if key in summary["paired"] else ""
     text = json.dumps({key: manifest[key] for key in manifest if key not in LIFE_CYCLE}, indent=2, ensure_ascii=False)
@@ -185,7 +175,8 @@ def render(
         shown.append(tables.pair_table(summary["paired"]))
     shown.append(tables.parts_table(summary["strategies"]))
     by_side = tables.side_table(summary)
-    return environment.get_template(TEMPLATE).render(
+    # Everything that comes from a run is escaped; only our own SVG goes in as it is.
+    return template(TEMPLATE).render(
         title=f"{summary['experiment'] or 'A run'}: {', '.join(summary['strategies'])}",
         facts=_facts(summary),
         headline=tables.headline_sentence(summary),

@@ -25,6 +25,9 @@ COSTS = ("shortfall_cents", "execution_cents", "drift_cents", "opportunity_cents
 OUTCOMES = ("completion", "finish_fraction", "left", "two_sided")
 EFFECT_CENTS = 1.0
 COMPLETION_TOLERANCE = 0.001
+RUNAWAY_BPS = 1000.0
+"""Distance of an order's mean price from its arrival price, basis points, at which an exchange would long have halted:
+the bands of the US limit-up limit-down plan are 5 and 10 % for most of the day. Simulated markets have no bands."""
 IDENTITY_TOLERANCE_CENTS = 1e-6
 
 METHOD = {
@@ -195,6 +198,7 @@ def _strategy(rows: pd.DataFrame, name: str, sides: Sequence[str]) -> dict[str, 
     values = {measure: per_seed(own, name, sides, measure) for measure in (*COSTS, *OUTCOMES)}
     n = len(values["shortfall_cents"])
     entry: dict[str, Any] = {"n": n, "excluded": int(rows["seed"].nunique()) - n}
+    entry["runaways"] = int((own.loc[own["side"].isin(sides), "shortfall_bps"].abs() > RUNAWAY_BPS).sum())
     for measure, series in values.items():
         key = "left_shares" if measure == "left" else measure
         entry[key] = estimate(series.to_numpy()).as_dict()
@@ -251,6 +255,11 @@ def _warnings(
     found += unequal_completion(result).values()
     found += _without_fills(rows, result["strategies"])
     for name, entry in result["strategies"].items():
+        if entry["runaways"]:
+            found.append(
+                f"{name}: {entry['runaways']} orders at a mean price more than {RUNAWAY_BPS / 100:.0f} % from their"
+                " arrival price: the market ran away, where an exchange would have halted; means with them say little."
+            )
         if entry["excluded"]:
             found.append(f"{name}: {entry['excluded']} seeds are left out because a side is missing.")
         missing = entry["n"] - entry["shortfall_cents"]["n"]

@@ -17,8 +17,8 @@ from pydantic import model_validator
 
 from configs.models import CONFIG_DIR
 from configs.models import SECOND
-from configs.models import ConfigError
 from configs.models import Model
+from configs.parsing import ConfigError
 
 CALIBRATION = CONFIG_DIR / "calibration.json"
 """The calibration of the execution market, which strategies read unless they are given another."""

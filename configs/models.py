@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import inspect
 import json
-import re
 from pathlib import Path
 from typing import Annotated
 from typing import Any
@@ -24,11 +23,12 @@ from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import NonNegativeInt
 from pydantic import PositiveInt
-from pydantic import ValidationError
 from pydantic import model_validator
 
 from abides_core.utils import str_to_ns
 from abides_markets.switches import Switches
+from configs.parsing import parse_seeds
+from configs.parsing import parse_yaml
 
 CONFIG_DIR = Path(__file__).resolve().parent
 REGIME_DIR = CONFIG_DIR / "regimes"
@@ -44,10 +44,6 @@ SET_BY_THE_HARNESS = {"seed", "end_time", "latency_seed", "switches", "ticker"}
 
 Side = Literal["buy", "sell"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-
-
-class ConfigError(ValueError):
-    """A configuration or a command-line value that cannot be used; its text is one line that names the value."""
 
 
 def _to_ns(value: Any) -> Any:
@@ -603,141 +599,3 @@ def _clock(ns: int) -> str:
     seconds, rest = divmod(ns, SECOND)
     text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     return text if not rest else f"{text}.{rest:09d}".rstrip("0")
-
-
-def parse_seeds(text: str) -> range:
-    """Parse a half-open range of seeds.
-
-    Args:
-        text: `A:B` with integers 0 ≤ A < B; B is excluded.
-
-    Returns:
-        The seeds, in order.
-
-    Raises:
-        ConfigError: If the text is not such a range or the range is empty.
-    """
-    match = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", text)
-    if match is None:
-        raise ConfigError(f"seeds {text!r} is not a range: write A:B with integers 0 <= A < B (B is excluded)")
-    first, end = int(match[1]), int(match[2])
-    if first >= end:
-        raise ConfigError(f"seeds {text!r} is empty: write A:B with A < B (B is excluded)")
-    return range(first, end)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without numbers to base 60: `10:20:00` is a time of day, not 37 200."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:int"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789"))
-
-
-def parse_yaml(text: str) -> Any:
-    """Read YAML: plain data only, and times of day stay text.
-
-    Raises:
-        yaml.YAMLError: If the text is not YAML.
-    """
-    return yaml.load(text, Loader=_Loader)
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        known = ", ".join(sorted(p.stem for p in CONFIG_DIR.glob("*.yaml") if p.stem != "seeds"))
-        raise ConfigError(f"no configuration {str(path)!r}: give a YAML file or one of {known}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-
-
-_ACTIONS: dict[Any, type[BaseModel]] = {
-    model.model_fields["kind"].default: model for model in (LotActions, ParticipationActions, PlacementActions)
-}
-
-
-def _first_error(path: Path | str, error: ValidationError, model: type[BaseModel]) -> ConfigError:
-    errors = error.errors(include_url=False)
-    # A misspelt key explains a missing one better than the other way round.
-    first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
-    location = first["loc"]
-    if location[:1] == ("actions",):  # without the kind, which is no key of its own
-        location = ("actions", *location[2:])
-    where = ".".join(str(part) for part in location)
-    if first["type"] == "extra_forbidden":
-        allowed = _allowed_keys(model, first["loc"][:-1])
-        return ConfigError(f"{path}: unknown key {where!r}; allowed: {', '.join(allowed)}")
-    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        got = f", got {first['input'].get('kind')!r}" if isinstance(first["input"], dict) else ""
-        return ConfigError(f"{path}: {where}.kind: must be one of {', '.join(_ACTIONS)}{got}")
-    message = first["msg"].removeprefix("Value error, ")
-    value = first.get("input")
-    # Errors of our own name the value themselves.
-    got = "" if first["type"] == "value_error" or isinstance(value, dict | BaseModel) else f", got {value!r}"
-    return ConfigError(": ".join(filter(None, (str(path), where, f"{message}{got}"))))
-
-
-def _allowed_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Names of the fields of the model at `location` inside `model`."""
-    if location[:1] == ("actions",):
-        return sorted(_ACTIONS[location[1]].model_fields)
-    for part in location:
-        field = model.model_fields.get(part)
-        annotation = field.annotation if field is not None else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-        elif part == "strategies":
-            model = StrategyConfig
-    return sorted(model.model_fields)
-
-
-def load_experiment(config: str | Path, overrides: dict[str, Any] | None = None) -> Experiment:
-    """Read an experiment.
-
-    Args:
-        config: A YAML file, or the bare name of one in `configs/` (for example `quick`).
-        overrides: Values that replace the file's, by dotted path (`{"training.steps": 1000}`).
-
-    Returns:
-        The experiment, resolved.
-
-    Raises:
-        ConfigError: One line that names the file, the key, the value and what is allowed.
-    """
-    path = Path(config)
-    if path.suffix not in (".yaml", ".yml"):
-        path = CONFIG_DIR / f"{config}.yaml"
-    data = _read_yaml(path)
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: an experiment is a mapping of keys, got {type(data).__name__}")
-    for dotted, value in (overrides or {}).items():
-        target = data
-        *parents, last = dotted.split(".")
-        for parent in parents:
-            target = target.setdefault(parent, {})
-            if not isinstance(target, dict):
-                raise ConfigError(f"{path}: cannot set {dotted!r}: {parent!r} is {target!r}, not a mapping of keys")
-        target[last] = value
-    return experiment_from(data, path)
-
-
-def experiment_from(data: dict[str, Any], source: Path | str = "experiment") -> Experiment:
-    """Build an experiment from a mapping; see `load_experiment` for errors."""
-    try:
-        return Experiment.model_validate(data)
-    except ValidationError as error:
-        raise _first_error(source, error, Experiment) from error
-
-
-def load_seed_ranges() -> SeedRanges:
-    """Read `configs/seeds.yaml`."""
-    path = CONFIG_DIR / "seeds.yaml"
-    try:
-        return SeedRanges.model_validate(_read_yaml(path))
-    except ValidationError as error:
-        raise _first_error(path, error, SeedRanges) from error

@@ -99,6 +99,7 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         self._action[0] = action
         self._markets.step(self.action_set.decode(self._action, rows), self._active)
         fills = self._markets.fills
+        # implementation_shortfall - impact_penalty: the formula of all environments, in agents/reward.py.
         reward = self._reward.of_step(fills, rows, self._markets.rows)
         self._episodes.gains += self._reward.gain(fills, rows)
         terminated = bool(self._markets.finished[0])

@@ -31,7 +31,6 @@ from configs import Experiment
 from configs import Side
 from configs import load_experiment
 from configs import parse_seeds
-from configs.models import released_policy
 from experiments.comparison_table import print_comparison
 from experiments.console import Progress
 from experiments.console import Settings
@@ -39,6 +38,7 @@ from experiments.console import check_address
 from experiments.console import format_duration
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.episode import check_seeds
 from experiments.episode import check_strategies
 from experiments.evaluation import Failure
 from experiments.evaluation import Plan
@@ -48,13 +48,13 @@ from experiments.evaluation import evaluate_units
 from experiments.evaluation import merge_parts
 from experiments.evaluation import seconds_a_unit
 from experiments.policy_check import check_policy
+from experiments.policy_check import chosen_policy
 from experiments.policy_check import policy_warnings
 from experiments.policy_check import trades_with_policy
 from experiments.policy_check import training_ranges
 from experiments.run_folder import RunFolder
 from experiments.run_folder import git_state
 
-SEEDS_END = 2**32
 POLICY = "policy.npz"
 QUICK_SEEDS = 4
 
@@ -184,8 +184,7 @@ def check_request(strategies: Sequence[str], seeds: Sequence[int], workers: int)
         raise ConfigError("no seeds: give at least one")
     if not isinstance(seeds, range) and len(set(seeds)) < len(seeds):
         raise ConfigError(f"seeds must not repeat, got {list(seeds)}")
-    if min(seeds) < 0 or max(seeds) >= SEEDS_END:
-        raise ConfigError(f"seeds must be from 0 to {SEEDS_END - 1}, got {min(seeds)} to {max(seeds)}")
+    check_seeds(seeds)
 
 
 def main(args: Args) -> None:
@@ -194,10 +193,7 @@ def main(args: Args) -> None:
     comparison = experiment.comparison
     strategies = _split(args.strategies) if args.strategies is not None else list(comparison.strategies)
     seeds = choose_seeds(experiment, args.seeds)
-    policy = args.policy
-    trades = any(trades_with_policy(experiment, name) for name in strategies)
-    if policy is None and comparison.policy is not None and trades:
-        policy = released_policy(comparison.policy)
+    policy = chosen_policy(experiment, strategies, args.policy)
     if args.quick:
         seeds = seeds[:QUICK_SEEDS]
         if policy is None and args.strategies is None:

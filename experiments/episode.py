@@ -41,6 +41,7 @@ from configs.models import StrategyConfig
 
 PAPER_KINDS = ("aggressive", "passive", "random")
 NO_PRICE = -1
+SEEDS_END = 2**32
 RECORDED_AFTER = 300 * SECOND
 """Length of the market's record after the window, ns: what the price did once the order was done."""
 KEEPS_MAKERS_ALIVE = {
@@ -67,6 +68,16 @@ def strategy_config(experiment: Experiment, name: str) -> StrategyConfig:
         return StrategyConfig(kind=name)
     strategy_class(configured.kind)
     return configured
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse seeds that no market can have.
+
+    Raises:
+        ConfigError: If one is negative or too large.
+    """
+    if min(seeds) < 0 or max(seeds) >= SEEDS_END:
+        raise ConfigError(f"seeds must be from 0 to {SEEDS_END - 1}, got {min(seeds)} to {max(seeds)}")
 
 
 def check_strategies(experiment: Experiment, names: Sequence[str], policy: str | Path | None) -> None:

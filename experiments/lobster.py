@@ -28,6 +28,7 @@ from configs import load_experiment
 from experiments.console import Settings
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.episode import check_seeds
 from experiments.episode import check_strategies
 from experiments.episode import make_agent
 
@@ -61,8 +62,7 @@ def main(args: Args) -> None:
     experiment = load_experiment(args.config, parse_settings(args.settings))
     if args.levels < 1:
         raise ConfigError(f"levels must be at least 1, got {args.levels}")
-    if not 0 <= args.seed < 2**32:
-        raise ConfigError(f"seed must be from 0 to {2**32 - 1}, got {args.seed}")
+    check_seeds([args.seed])
     check_strategies(experiment, [args.strategy], args.policy)
     for path in export(experiment, args.seed, args.strategy, args.side, args.policy, args.levels, args.out):
         print(path)

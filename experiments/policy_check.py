@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from agents.registry import POLICY_KINDS
 from configs import ConfigError
 from configs import Experiment
 from configs import parse_seeds
+from configs.models import released_policy
 from experiments.episode import strategy_config
 
 
@@ -38,6 +40,18 @@ def trades_with_policy(experiment: Experiment, strategy: str) -> bool:
         ConfigError: If the strategy is unknown.
     """
     return strategy_config(experiment, strategy).kind in POLICY_KINDS
+
+
+def chosen_policy(experiment: Experiment, strategies: Sequence[str], given: Path | None) -> Path | None:
+    """Return the policy to trade with: the one given, else the released one that the configuration names, if any.
+
+    Raises:
+        ConfigError: If a strategy is unknown.
+    """
+    trades = any(trades_with_policy(experiment, name) for name in strategies)
+    if given is not None or not trades or experiment.comparison.policy is None:
+        return given
+    return released_policy(experiment.comparison.policy)
 
 
 def training_ranges(policy: NumpyPolicy) -> list[tuple[int, int]]:

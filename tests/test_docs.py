@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 from agents.features import FEATURES
+from agents.reward import Reward
+from analysis.printed import numbers
+from envs import MarketSimulator
+from envs import OptimalExecEnv
+from experiments.compare import evaluate_all_strategies
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,3 +77,38 @@ def test_every_link_between_documents_leads_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
         for target in named_in_code:
             assert (ROOT / target).exists(), f"{document.name} names {target}"
+
+
+def test_every_name_that_the_guide_links_to_is_there() -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    named = re.findall(r"\[`([\w.]+)`\]\(\.\./([\w/]+)\.py\)", guide)
+    assert len(named) > 15
+    for name, file in named:
+        found = importlib.import_module(file.replace("/", "."))
+        for part in name.split("."):
+            found = getattr(found, part)
+
+
+def test_every_number_of_the_guide_stands_on_the_page_beside_it() -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    checked = 0
+    for paragraph in re.split(r"\n\n|\n- ", guide):
+        pages = re.findall(r"\]\(((?:\.\./)?\w+\.md)\)", paragraph)
+        text = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
+        known = {number.lstrip("-") for number in numbers(text)}
+        # A difference may be named from its other side: the sign is in the words.
+        prose = re.sub(r"\]\([^)]*\)|`[^`]*`|arXiv [\d.]+|equation \d+", "", paragraph)
+        told = {number.lstrip("-") for number in numbers(prose) if "." in number}
+        assert told <= known, f"not on {', '.join(pages) or 'any page'}: {', '.join(sorted(told - known))}"
+        checked += len(told)
+    assert checked > 40
+
+
+def test_the_three_places_are_where_the_guide_says_to_look() -> None:
+    opening = inspect.getsource(OptimalExecEnv.__init__)
+    assert "self.observation_space = " in opening
+    assert "self.action_space = " in opening
+    assert "implementation_shortfall - impact_penalty" in inspect.getsource(OptimalExecEnv.step)
+    assert "return implementation_shortfall - impact_penalty" in inspect.getsource(Reward.of_step)
+    assert inspect.signature(MarketSimulator.execute_trade).parameters.keys() == {"self", "quantity", "side"}
+    assert list(inspect.signature(evaluate_all_strategies).parameters)[:3] == ["experiment", "strategies", "seeds"]

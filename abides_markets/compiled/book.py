@@ -6,6 +6,8 @@ import numpy as np
 
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
+from abides_markets.compiled.pool import give_back
+from abides_markets.compiled.pool import take
 from abides_markets.compiled.queue import new_event
 from abides_markets.compiled.queue import new_message_id
 from abides_markets.compiled.queue import send
@@ -81,9 +83,7 @@ def _forget(b, o, index, side):
     record = b[RECORDS] + b[o + O_RECORD] * RECORD_WORDS
     if b[record + R_ID] == b[o + O_ID]:
         b[record + R_ORDER] = NONE
-    b[o + O_AFTER] = b[ORDER_FREE]
-    b[ORDER_FREE] = (o - b[ORDERS]) // ORDER_WORDS
-    b[ORDER_FREE_COUNT] += 1
+    give_back(b, ORDERS, ORDER_WORDS, O_AFTER, (o - b[ORDERS]) // ORDER_WORDS)
     if b[level + L_FIRST] < 0:
         _remove_level(b, side, index)
 
@@ -103,10 +103,8 @@ def _enter(b, record, order, agent, side, quantity, price):
         b[level + L_FIRST] = NONE
         b[level + L_LAST] = NONE
     ahead = b[level + L_TOTAL]
-    slot = b[ORDER_FREE]
+    slot = take(b, ORDERS, ORDER_WORDS, O_AFTER)
     o = b[ORDERS] + slot * ORDER_WORDS
-    b[ORDER_FREE] = b[o + O_AFTER]
-    b[ORDER_FREE_COUNT] -= 1
     b[o + O_ID] = order
     b[o + O_AGENT] = agent
     b[o + O_QUANTITY] = quantity
@@ -260,15 +258,13 @@ def take_snapshot(b, e, depth):
         count = min(n, depth)
         for i in range(count):
             level = b[LEVELS + side] + (n - 1 - i) * LEVEL_WORDS
-            slot = b[SNAPSHOT_FREE]
+            slot = take(b, SNAPSHOTS, SNAPSHOT_WORDS, D_AFTER)
             row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
-            b[SNAPSHOT_FREE] = b[row + D_AFTER]
             b[row + D_PRICE] = b[level + L_PRICE]
             b[row + D_TOTAL] = b[level + L_TOTAL]
             b[row + D_AFTER] = NONE
             b[last] = slot
             last = row + D_AFTER
-        b[SNAPSHOT_FREE_COUNT] -= count
         b[e + DATA + 2 + side] = count
 
 

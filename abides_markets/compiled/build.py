@@ -15,10 +15,12 @@ from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
 from abides_markets.compiled.oracle import next_shock
 from abides_markets.compiled.queue import agent_row
+from abides_markets.compiled.streams import POSITION
 from abides_markets.compiled.streams import randint
 from abides_markets.compiled.streams import random_sample
 from abides_markets.compiled.streams import seed_stream
-from abides_markets.compiled.streams import seed_unused_stream
+from abides_markets.compiled.streams import seed_streams
+from abides_markets.compiled.streams import seed_young_streams
 
 SEEDS = 1 << 32
 BEFORE_OPEN = 30 * 60 * 1_000_000_000
@@ -44,6 +46,9 @@ def reseed(b, seed):
     q = b[ORACLE]
     seed_stream(b, u, b[q + Q_STREAM], randint(b, u, master, 0, SEEDS))
     next_shock(b, f, u, q, b[OPEN])
+    full = np.empty((2, b[AGENT_COUNT]), dtype=np.int64)
+    young = np.empty((2, b[AGENT_COUNT]), dtype=np.int64)
+    full_count, young_count = 0, 0
     for agent in range(b[AGENT_COUNT]):
         a = agent_row(b, agent)
         if b[a + A_KIND] == EXECUTION:
@@ -51,7 +56,16 @@ def reseed(b, seed):
         if b[a + A_KIND] == NOISE:
             b[b[a + A_BLOCK] + N_WAKE] = _draw_wake(b, u)
         drawn = randint(b, u, master, 0, SEEDS)
-        if b[a + A_KIND] != EXCHANGE:
-            seed_unused_stream(b, u, b[a + A_STREAM], drawn)
+        if b[a + A_KIND] == EXCHANGE:
+            continue
+        stream = b[a + A_STREAM]
+        if b[stream + POSITION] < 0:
+            young[0, young_count], young[1, young_count] = stream, drawn
+            young_count += 1
+        else:
+            full[0, full_count], full[1, full_count] = stream, drawn
+            full_count += 1
+    seed_young_streams(b, u, young[0, :young_count], young[1, :young_count])
+    seed_streams(b, u, full[0, :full_count], full[1, :full_count])
     for _ in range(2):  # seeds of the kernel, which draws nothing, and of the latencies, which are given
         randint(b, u, master, 0, SEEDS)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from abides_markets.compiled.kernel import CompiledKernel
+from abides_markets.compiled.kernel import rare_full_collections
 from abides_markets.compiled.translate import first_fault
 
 
@@ -25,7 +26,8 @@ class CompiledEngine:
 
     def run(self, config: dict[str, Any], random_state: np.random.RandomState) -> dict[str, Any]:
         """Run a configuration to its end; the kernel's stream is not drawn from, as latencies are fixed."""
-        kernel = self.kernel(config, random_state)
-        end_state: dict[str, Any] = kernel.run()
-        kernel.fill_in()
+        with rare_full_collections():
+            kernel = self.kernel(config, random_state)
+            end_state: dict[str, Any] = kernel.run()
+            kernel.fill_in()
         return end_state

@@ -86,10 +86,14 @@ from abides_markets.orders import Side
 
 SIDES = (Side.BID, Side.ASK)
 DEEPEST = 2**63 - 1
+OUT = slice(0, at.OUT_END)
+"""Words of the header that say what is handed to an agent in Python."""
 ROOM = loop.SPARE - 4
 """Messages for which the loop has left room when it hands an event to an agent in Python."""
 LARGEST = 2**31
 """Shares of an order and its limit price, cents: values beyond would overflow what is added up from them."""
+WHOLE = (int, np.integer)
+ORDERS = (LimitOrderMsg, MarketOrderMsg, CancelOrderMsg)
 NAMES = {
     at.WAKEUP: "WakeupMsg",
     at.QUERY_SPREAD: "QuerySpreadMsg",
@@ -148,11 +152,11 @@ class CompiledKernel:
         """Make the tables of what is done with each message, which know the kernel."""
         self._send: dict[type, Callable[[int, Any, int], None]] = {
             MarketHoursRequestMsg: self._send_plain(at.HOURS_REQUEST, lambda m: 0),
-            MarketClosePriceRequestMsg: self._send_plain(at.CLOSE_PRICE_REQUEST, lambda m: 0),
+            MarketClosePriceRequestMsg: self._send_once(at.CLOSE_PRICE_REQUEST, lambda m: 0),
             QueryLastTradeMsg: self._send_plain(at.QUERY_LAST_TRADE, lambda m: 0),
             QuerySpreadMsg: self._send_plain(at.QUERY_SPREAD, _depth),
             QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, _lookback),
-            BookImbalanceSubReqMsg: self._send_plain(at.SUBSCRIBE, _threshold_bits),
+            BookImbalanceSubReqMsg: self._send_once(at.SUBSCRIBE, _threshold_bits),
             CancelOrderMsg: self._send_cancel,
             LimitOrderMsg: self._send_order,
             MarketOrderMsg: self._send_order,
@@ -216,7 +220,7 @@ class CompiledKernel:
 
     def runner(self, agent_actions: tuple[Any, Any] | None = None) -> dict[str, Any]:
         """Dispatch events until the end of the simulation or until a gym agent asks for a decision; see `Kernel`."""
-        with _own_ids(), _rare_full_collections():
+        with _own_ids(), rare_full_collections():
             if agent_actions is not None:
                 agent, actions = agent_actions
                 self._call(agent.apply_actions, actions)
@@ -237,33 +241,39 @@ class CompiledKernel:
             fill_tape(self.buffer, book.tape)
 
     def _dispatch(self) -> Any:
+        next_message = next_order = at.NONE
         while True:
-            status = loop.run(self.buffer)
+            status = outside.go_on(self.buffer, next_message, next_order)
+            if status == loop.FINISHED:
+                return None
             if status == loop.FULL:
                 self.buffer = grown(self.buffer)
-            elif status == loop.FINISHED:
-                return None
-            else:
-                recipient, result = self._deliver()
-                if result is not None and recipient in self.interrupting:
-                    return result
+                next_message = next_order = at.NONE
+                continue
+            recipient, result = self._deliver()
+            next_message, next_order = MESSAGE_IDS.value, ORDER_IDS.value
+            if result is not None and recipient in self.interrupting:
+                outside.settle(self.buffer, next_message, next_order)
+                return result
 
     def _deliver(self) -> tuple[int, Any]:
-        """Hand the waiting event to its agent in Python."""
-        b = self.buffer
-        sender, recipient, number, kind, *data = b[at.OUT_SENDER : at.OUT_DATA + at.EVENT_WORDS - at.DATA].tolist()
+        """Hand the waiting event to its agent in Python, with the run's own message and order numbers in place."""
+        now, next_message, next_order, sender, recipient, number, kind, *data = self.buffer[OUT].tolist()
         agent = self.agents[recipient]
-        now = int(b[at.NOW])
-        self._room = ROOM
-        if kind == at.WAKEUP:
-            result = self._call(agent.wakeup, now)
-        else:
+        message = None
+        if kind != at.WAKEUP:
             message = self._build[kind](data)
             message.message_id = number
-            result = self._call(agent.receive_message, now, sender, message)
-        self._room = 0
-        outside.settle(self.buffer, kind == at.WAKEUP)
-        return recipient, result
+        MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
+        self._room = ROOM
+        self._is_calling = True
+        try:
+            if message is None:
+                return recipient, agent.wakeup(now)
+            return recipient, agent.receive_message(now, sender, message)
+        finally:
+            self._is_calling = False
+            self._room = 0
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call an agent's method with the run's own message and order numbers in place."""
@@ -408,10 +418,12 @@ class CompiledKernel:
         symbol = getattr(message, "symbol", self.symbol)
         if symbol != self.symbol:
             raise _unsupported(f"a {message.type()} about {symbol!r}")
-        if int(delay) != delay:
-            raise _unsupported(f"a delay of {delay!r} ns")
+        if delay.__class__ is not int:
+            if int(delay) != delay:
+                raise _unsupported(f"a delay of {delay!r} ns")
+            delay = int(delay)
         self._make_room_for_one()
-        handler(sender_id, message, int(delay))
+        handler(sender_id, message, delay)
 
     def set_wakeup(self, sender_id: int, requested_time: NanosecondTime | None = None) -> None:
         """Queue a wake-up of an agent for itself.
@@ -517,13 +529,21 @@ class CompiledKernel:
 
     def _send_plain(self, kind: int, value: Callable[[Any], int]) -> Callable[[int, Any, int], None]:
         def send(sender_id: int, message: Message, delay: int) -> None:
-            if kind == at.SUBSCRIBE and message.cancel:  # type: ignore[attr-defined]
-                raise _unsupported("the end of a subscription")
-            if kind in (at.CLOSE_PRICE_REQUEST, at.SUBSCRIBE):  # the tables of these have a row for each agent
-                if (kind, sender_id) in self._standing:
-                    raise _unsupported(f"more than one {message.type()} from agent {sender_id}")
-                self._standing.add((kind, sender_id))
             outside.queue_message(self.buffer, sender_id, message.message_id, delay, kind, value(message), 0)
+
+        return send
+
+    def _send_once(self, kind: int, value: Callable[[Any], int]) -> Callable[[int, Any, int], None]:
+        """Return what sends a request for whose kind the exchange's table has one row for each agent."""
+        send_plain = self._send_plain(kind, value)
+
+        def send(sender_id: int, message: Any, delay: int) -> None:
+            if kind == at.SUBSCRIBE and message.cancel:
+                raise _unsupported("the end of a subscription")
+            if (kind, sender_id) in self._standing:
+                raise _unsupported(f"more than one {message.type()} from agent {sender_id}")
+            self._standing.add((kind, sender_id))
+            send_plain(sender_id, message, delay)
 
         return send
 
@@ -552,7 +572,7 @@ class CompiledKernel:
 
         Until its record is known an order has `NONE - 1 - index` instead, for cancellations in the same batch.
         """
-        if not isinstance(message, LimitOrderMsg | MarketOrderMsg | CancelOrderMsg):
+        if not isinstance(message, ORDERS):
             raise _unsupported(f"a {message.type()} in a batch")
         order = message.order
         if not isinstance(order, MarketOrder if isinstance(message, MarketOrderMsg) else LimitOrder):
@@ -590,9 +610,14 @@ class CompiledKernel:
         return order
 
     def _spread(self, data: list[int]) -> QuerySpreadResponseMsg:
-        _, last_trade, bids, _, closed, depth = data
-        levels = [(price, shares) for price, shares in outside.take_levels(self.buffer).tolist()]
-        return QuerySpreadResponseMsg(self.symbol, bool(closed), depth, levels[:bids], levels[bids:], last_trade)
+        _, last_trade, bids, asks, closed, depth = data
+        levels = np.empty((2, bids + asks), dtype=np.int64)
+        outside.take_levels(self.buffer, levels)
+        prices, shares = levels.tolist()
+        best_first = list(zip(prices, shares, strict=True))
+        return QuerySpreadResponseMsg(
+            self.symbol, bool(closed), depth, best_first[:bids], best_first[bids:], last_trade
+        )
 
     def _imbalance(self, data: list[int], stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:
         imbalance = float(floats(self.buffer)[at.OUT_DATA + 1])
@@ -652,13 +677,13 @@ def _own_ids() -> Iterator[None]:
 
 
 @contextmanager
-def _rare_full_collections() -> Iterator[None]:
-    """Have Python look for unreachable cycles among all its objects a hundred times less often than it would.
+def rare_full_collections() -> Iterator[None]:
+    """Have Python look for unreachable cycles among all its objects a hundred times less often than it does by default.
 
     Numba alone brings so many objects that one such look takes as long as a whole run; what agents keep brings it on.
     """
     young, middle, old = gc.get_threshold()
-    gc.set_threshold(young, middle, 100 * old)
+    gc.set_threshold(young, middle, max(old, 1000))
     try:
         yield
     finally:
@@ -666,7 +691,7 @@ def _rare_full_collections() -> Iterator[None]:
 
 
 def _depth(message: QuerySpreadMsg) -> int:
-    if not isinstance(message.depth, int | np.integer) or message.depth < 0:
+    if not isinstance(message.depth, WHOLE) or message.depth < 0:
         raise _unsupported(f"a depth of {message.depth!r} levels")
     return min(int(message.depth), DEEPEST)
 

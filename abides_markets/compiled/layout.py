@@ -7,109 +7,82 @@ that grow. Names of header words hold positions, counts and offsets; names of fi
 
 from __future__ import annotations
 
-# Header: clock and counters
-NOW = 0
-STOP = 1
-OPEN = 2
-CLOSE = 3
-POPS = 4
-NEXT_MESSAGE = 5
-NEXT_ORDER = 6
-AGENT_COUNT = 7
-EXTRA_DELAY = 8
-LADDER = 9
+# Header: the clock, the counters that agents in Python go on counting, and the event that waits for one of them
+NOW, NEXT_MESSAGE, NEXT_ORDER = 0, 1, 2
+OUT_SENDER, OUT_RECIPIENT, OUT_ID, OUT_KIND = 3, 4, 5, 6
+OUT_DATA, OUT_END = 7, 13
+"""What the event says, and where that ends."""
+OUT_EVENT = 13
+
+# Header: limits and other counters
+STOP, OPEN, CLOSE = 14, 15, 16
+POPS = 17
+AGENT_COUNT = 18
+EXTRA_DELAY = 19
+LADDER = 20
 """Largest number of orders that one message carries."""
 
-# Header: growing tables (offset, rows in use or first free row, rows free or in all)
-HEAP = 10
-HEAP_COUNT = 11
-HEAP_ROWS = 12
-EVENTS = 13
-EVENT_FREE = 14
-EVENT_FREE_COUNT = 15
-EVENT_ROWS = 16
-RECORDS = 17
-RECORD_FREE = 18
-RECORD_FREE_COUNT = 19
-RECORD_ROWS = 20
-ORDERS = 21
-ORDER_FREE = 22
-ORDER_FREE_COUNT = 23
-ORDER_ROWS = 24
-LEVELS = 25
+# Header: growing tables (offset, rows in use, rows in all)
+HEAP, HEAP_COUNT, HEAP_ROWS = 21, 22, 23
+LEVELS = 24
 """Two words: the table of the bids and of the asks."""
-LEVEL_COUNT = 27
+LEVEL_COUNT = 26
 """Two words."""
-LEVEL_ROWS = 29
-HISTORY = 30
-HISTORY_COUNT = 31
-HISTORY_ROWS = 32
+LEVEL_ROWS = 28
+HISTORY, HISTORY_COUNT, HISTORY_ROWS = 29, 30, 31
+QUOTES, QUOTE_COUNT, QUOTE_ROWS = 32, 33, 34
+FILLS, FILL_COUNT, FILL_ROWS = 35, 36, 37
+
+# Header: growing pools, whose rows are taken and given back (`pool.py`)
+POOL_FREE, POOL_FREE_COUNT, POOL_ROWS, POOL_TOUCHED = range(1, 5)
+"""Distances from a pool's offset: the last row given back (or `NONE`), rows free, rows in all, rows ever in use."""
+EVENTS, RECORDS, ORDERS, SNAPSHOTS, WAITING = 38, 43, 48, 53, 58
+EVENT_FREE_COUNT, EVENT_ROWS = EVENTS + POOL_FREE_COUNT, EVENTS + POOL_ROWS
+RECORD_FREE_COUNT, RECORD_ROWS = RECORDS + POOL_FREE_COUNT, RECORDS + POOL_ROWS
+ORDER_FREE_COUNT, ORDER_ROWS = ORDERS + POOL_FREE_COUNT, ORDERS + POOL_ROWS
+SNAPSHOT_FREE_COUNT, SNAPSHOT_ROWS = SNAPSHOTS + POOL_FREE_COUNT, SNAPSHOTS + POOL_ROWS
+WAITING_FREE_COUNT, WAITING_ROWS = WAITING + POOL_FREE_COUNT, WAITING + POOL_ROWS
 
 # Header: what never grows
-AGENTS = 33
-SUBSCRIPTIONS = 34
-SUBSCRIPTION_COUNT = 35
-CLOSERS = 36
-CLOSER_COUNT = 37
-ORACLE = 38
-SCRATCH = 39
+AGENTS = 63
+SUBSCRIPTIONS, SUBSCRIPTION_COUNT = 64, 65
+CLOSERS, CLOSER_COUNT = 66, 67
+ORACLE = 68
+SCRATCH = 69
 """Where the normal value of an order's size is made."""
-SIZE_LAW = 40
-MASTER = 41
+YOUNG_SCRATCH = 70
+"""Where words of young streams are made."""
+SIZE_LAW = 71
+MASTER = 72
+FIXED_END = 73
 
 # Header: book and exchange
-LAST_TRADE = 42
-DEPTH = 43
+LAST_TRADE = 74
+DEPTH = 75
 """Two words: visible shares to buy and to sell."""
-MID2 = 45
-ONE_SIDED = 46
-DISCARDED = 47
-COMPUTATION_DELAY = 48
-PIPELINE_DELAY = 49
-MAKERS_REQUOTE = 50
-FIXED_END = 51
-REPORT_UNFILLED = 52
-MARKET_ORDERS_UPDATE = 53
-
-# Header: two more growing tables
-QUOTES = 58
-QUOTE_COUNT = 59
-QUOTE_ROWS = 60
-SNAPSHOTS = 61
-SNAPSHOT_FREE = 62
-SNAPSHOT_FREE_COUNT = 63
-SNAPSHOT_ROWS = 64
-
-# Header: one more word of the book
-MARKET_ORDER_TIME = 65
+MID2 = 77
+ONE_SIDED = 78
+DISCARDED = 79
+COMPUTATION_DELAY = 80
+PIPELINE_DELAY = 81
+MAKERS_REQUOTE = 82
+REPORT_UNFILLED = 83
+MARKET_ORDERS_UPDATE = 84
+MARKET_ORDER_TIME = 85
 """Time of the last market order, ns since the epoch: one that meets nothing leaves no history."""
 
 # Header: the execution slot
-READY = 66
+READY = 86
 """Whether the slot waits for somebody outside: `VIEW_READY` for a decision, `ORDER_DONE` for nothing more."""
-DECIDED = 67
+DECIDED = 87
 """Whether a decision has been handed in that is not carried out yet; what it says follows."""
-DECIDED_MARKET, DECIDED_LIMIT, DECIDED_PRICE, DECIDED_CANCEL = 68, 69, 70, 71
-SLOT_BLOCK = 72
+DECIDED_MARKET, DECIDED_LIMIT, DECIDED_PRICE, DECIDED_CANCEL = 88, 89, 90, 91
+SLOT_BLOCK = 92
 """Where the slot's block starts; 0 in a market without a slot."""
-FILLS = 73
-FILL_COUNT = 74
-FILL_ROWS = 75
-
-# Header: scratch room
-YOUNG_SCRATCH = 80
-"""Where words of young streams are made."""
-
-# Header: one more growing table
-WAITING = 81
-WAITING_FREE = 82
-WAITING_FREE_COUNT = 83
-WAITING_ROWS = 84
-
-# Header: the event that waits for an agent in Python, and what it says
-OUT_EVENT, OUT_SENDER, OUT_RECIPIENT, OUT_ID, OUT_KIND = range(85, 90)
-OUT_DATA = 90
 HEADER = 96
+
+LINE = 8
+"""Words of a line of the processor's cache: rows that are touched together lie in as few lines as possible."""
 
 # Rows of the event queue, a binary heap ordered by the first three
 HEAP_WORDS = 4
@@ -196,34 +169,34 @@ D_PRICE, D_TOTAL, D_AFTER = range(3)
 BID, ASK = 0, 1
 NONE = -1
 
-# Rows of agents
-AGENT_WORDS = 28
+# Rows of agents, four lines of the cache: what most events touch comes first
+AGENT_WORDS = 4 * LINE
 (
     A_KIND,
     A_FREE,
     A_DELAY,
     A_TO_EXCHANGE,
     A_FROM_EXCHANGE,
-    A_CASH,
-    A_SHARES,
-    A_FIRST_WAKE,
+    A_TIME,
+    A_STREAM,
+    A_BLOCK,
     A_HOURS,
     A_CLOSED,
     A_CLOSE_PRICE,
     A_STATE,
-    A_FIRST_RECORD,
-    A_LAST_RECORD,
     A_BID,
     A_ASK,
     A_LAST_TRADE,
+    A_KNOWS_TRADE,
+    A_FIRST_WAKE,
+    A_SIZE_MODEL,
+    A_SIZE,
+    A_CASH,
+    A_SHARES,
+    A_FIRST_RECORD,
+    A_LAST_RECORD,
     A_BOUGHT,
     A_SOLD,
-    A_STREAM,
-    A_BLOCK,
-    A_SIZE,
-    A_SIZE_MODEL,
-    A_KNOWS_TRADE,
-    A_TIME,
     A_WAITING,
     A_WAITING_COUNT,
     A_WAITING_TIME,

@@ -88,7 +88,7 @@ def run(b):
             b[OUT_RECIPIENT] = recipient
             b[OUT_ID] = number
             b[OUT_KIND] = kind
-            for word in range(EVENT_WORDS - DATA):
+            for word in range(OUT_END - OUT_DATA):
                 b[OUT_DATA + word] = b[e + DATA + word]
             if kind != WAKEUP:
                 b[a + A_FREE] = time + b[a + A_DELAY]

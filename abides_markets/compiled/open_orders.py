@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
+from abides_markets.compiled.pool import give_back
+from abides_markets.compiled.pool import take
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import new_event
 from abides_markets.compiled.queue import new_message_id
@@ -13,10 +15,8 @@ from abides_markets.compiled.queue import send
 @compiled
 def new_record(b, agent, side, quantity, price):
     """Number a new order and note it among its agent's open ones; return the index of the record."""
-    slot = b[RECORD_FREE]
+    slot = take(b, RECORDS, RECORD_WORDS, R_AFTER)
     r = b[RECORDS] + slot * RECORD_WORDS
-    b[RECORD_FREE] = b[r + R_AFTER]
-    b[RECORD_FREE_COUNT] -= 1
     a = agent_row(b, agent)
     b[r + R_ID] = b[NEXT_ORDER]
     b[NEXT_ORDER] += 1
@@ -51,9 +51,7 @@ def drop_record(b, agent, slot):
         b[a + A_LAST_RECORD] = before
     b[r + R_ID] = NONE
     b[r + R_ORDER] = NONE
-    b[r + R_AFTER] = b[RECORD_FREE]
-    b[RECORD_FREE] = slot
-    b[RECORD_FREE_COUNT] += 1
+    give_back(b, RECORDS, RECORD_WORDS, R_AFTER, slot)
 
 
 @compiled

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
+from abides_markets.compiled.loop import run
 from abides_markets.compiled.open_orders import add_record
+from abides_markets.compiled.pool import give_back
 from abides_markets.compiled.queue import agent_row
 from abides_markets.compiled.queue import free_event
 from abides_markets.compiled.queue import new_event
@@ -80,29 +80,49 @@ def queue_batch(b, agent, number, delay, parts):
 
 
 @compiled
-def take_levels(b):
-    """Return price and shares of the levels that the event for Python brings, row by row, and give it and them back."""
+def take_levels(b, levels):
+    """Write down the levels that the event for Python brings, and give it and them back.
+
+    Args:
+        b: The market.
+        levels: A row for the prices and one for the shares, as long as there are levels.
+    """
     e = b[OUT_EVENT]
-    levels = np.empty((b[e + DATA + 2] + b[e + DATA + 3], 2), dtype=np.int64)
     slot = b[e + DATA]
-    for i in range(len(levels)):
+    for i in range(levels.shape[1]):
         row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
-        levels[i, 0] = b[row + D_PRICE]
-        levels[i, 1] = b[row + D_TOTAL]
+        levels[0, i] = b[row + D_PRICE]
+        levels[1, i] = b[row + D_TOTAL]
         after = b[row + D_AFTER]
-        b[row + D_AFTER] = b[SNAPSHOT_FREE]
-        b[SNAPSHOT_FREE] = slot
-        b[SNAPSHOT_FREE_COUNT] += 1
+        give_back(b, SNAPSHOTS, SNAPSHOT_WORDS, D_AFTER, slot)
         slot = after
     free_event(b, e)
-    return levels
 
 
 @compiled
-def settle(b, woken):
-    """Charge an agent in Python for the activation that has just ended."""
+def settle(b, next_message, next_order):
+    """Charge an agent in Python for the activation that has just ended, and go on from the numbers that it counted."""
+    b[NEXT_MESSAGE] = next_message
+    b[NEXT_ORDER] = next_order
     a = agent_row(b, b[OUT_RECIPIENT])
-    if woken:
+    if b[OUT_KIND] == WAKEUP:
         b[a + A_FREE] = b[NOW] + b[a + A_DELAY] + b[EXTRA_DELAY]
     else:
         b[a + A_FREE] += b[EXTRA_DELAY]
+
+
+@compiled
+def go_on(b, next_message, next_order):
+    """Settle, if an agent in Python has been called, and go on with the loop: one call for both.
+
+    Args:
+        b: The market.
+        next_message: To which number the agent has counted messages, or `NONE` if none has been called.
+        next_order: The same of orders.
+
+    Returns:
+        As `loop.run`.
+    """
+    if next_message != NONE:
+        settle(b, next_message, next_order)
+    return run(b)

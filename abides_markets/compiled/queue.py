@@ -9,8 +9,6 @@ from abides_markets.compiled.layout import A_TO_EXCHANGE
 from abides_markets.compiled.layout import AGENT_WORDS
 from abides_markets.compiled.layout import AGENTS
 from abides_markets.compiled.layout import DATA
-from abides_markets.compiled.layout import EVENT_FREE
-from abides_markets.compiled.layout import EVENT_FREE_COUNT
 from abides_markets.compiled.layout import EVENT_WORDS
 from abides_markets.compiled.layout import EVENTS
 from abides_markets.compiled.layout import EXTRA_DELAY
@@ -22,6 +20,8 @@ from abides_markets.compiled.layout import NEXT_MESSAGE
 from abides_markets.compiled.layout import NOW
 from abides_markets.compiled.layout import PARTY_BITS
 from abides_markets.compiled.layout import WAKEUP
+from abides_markets.compiled.pool import give_back
+from abides_markets.compiled.pool import take
 
 
 @compiled
@@ -104,10 +104,7 @@ def replace_first(b, time, parties, number, event):
 @compiled
 def new_event(b, kind):
     """Take an event from the pool and return where its row starts."""
-    slot = b[EVENT_FREE]
-    e = b[EVENTS] + slot * EVENT_WORDS
-    b[EVENT_FREE] = b[e + LINK]
-    b[EVENT_FREE_COUNT] -= 1
+    e = b[EVENTS] + take(b, EVENTS, EVENT_WORDS, LINK) * EVENT_WORDS
     b[e + KIND] = kind
     b[e + LINK] = -1
     return e
@@ -116,9 +113,7 @@ def new_event(b, kind):
 @compiled
 def free_event(b, e):
     """Give an event back to the pool."""
-    b[e + LINK] = b[EVENT_FREE]
-    b[EVENT_FREE] = (e - b[EVENTS]) // EVENT_WORDS
-    b[EVENT_FREE_COUNT] += 1
+    give_back(b, EVENTS, EVENT_WORDS, LINK, (e - b[EVENTS]) // EVENT_WORDS)
 
 
 @compiled

@@ -18,6 +18,7 @@ from abides_markets.compiled.buffer import GROWING
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import grown_rows
 from abides_markets.compiled.buffer import resized
+from abides_markets.compiled.buffer import zeros
 from abides_markets.compiled.build import reseed
 from abides_markets.compiled.queue import wake_at
 from abides_markets.compiled.queue import wake_each
@@ -155,7 +156,7 @@ class MarketStack:
         assert self._template is not None
         self._rows = grown_rows(self.words[full])
         self._template = resized(self._template, self._rows)
-        words = np.zeros((len(self.words), len(self._template)), dtype=np.int64)
+        words = zeros(len(self.words) * len(self._template)).reshape(len(self.words), -1)
         for index, market in enumerate(self.words):
             if market[at.AGENT_COUNT]:  # it has been started
                 words[index] = resized(market, self._rows)
@@ -166,7 +167,7 @@ class MarketStack:
         template = self._market_before_first_event(PROBES[0])
         self._rows = {offset: int(template[total]) for offset, total, *_ in GROWING}
         self._template = template
-        self.words = np.zeros((len(self.words), len(template)), dtype=np.int64)
+        self.words = zeros(len(self.words) * len(template)).reshape(len(self.words), -1)
         self._is_reseedable = all(self._reseeds_to(template, seed) for seed in PROBES)
         return template
 

@@ -21,6 +21,7 @@ from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import GROWING
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import segments
+from abides_markets.compiled.buffer import zeros
 from abides_markets.compiled.results import agent_rows
 from abides_markets.compiled.streams import POSITION
 from abides_markets.compiled.streams import SEED
@@ -112,7 +113,7 @@ def from_bytes(data: bytes, fresh: Buffer, config: dict[str, Any]) -> tuple[Buff
     if head["market"] != market_digest(fresh, config):
         raise SnapshotError("a snapshot of another market: give the configuration that it was made from, built afresh")
     words = np.frombuffer(body, dtype="<i8")
-    buffer = np.zeros(head["words"], dtype=np.int64)
+    buffer = zeros(head["words"])
     buffer[: head["fixed"]] = words[: head["fixed"]]
     read = 0
     for start, end in segments(buffer):  # the first is what says where the others lie

@@ -2,10 +2,13 @@
 
 A stream begins with its position, and the second normal value that the polar method leaves over. In a full one the 624
 state words of 32 bits follow, and the position is the next of them. In a young one, of an agent that draws little, only
-its seed follows, and the position is `-1 - n` after n words of 32 bits: what it draws is made from the seed in scratch
-room, which all young streams of a market share. A market has a thousand streams of which a hundred are full, and is
-that much smaller. Every function gives, bit for bit, what the method of its name gives in NumPy's legacy generator; the
-tests hold them together.
+its seed and its first few words follow, and the position is `-1 - n` after n words of 32 bits: what it draws beyond the
+first is made from the seed in scratch room, which all young streams of a market share. A market has a thousand streams
+of which a hundred are full, and is that much smaller. Every function gives, bit for bit, what the method of its name
+gives in NumPy's legacy generator; the tests hold them together.
+
+Each word of a fresh state is made from the one before it, which keeps a processor waiting. Streams are therefore seeded
+many at a time, side by side.
 """
 
 from __future__ import annotations
@@ -27,7 +30,13 @@ POSITION, HAS_GAUSS, GAUSS, WORD = range(4)
 SEED = WORD
 WORDS = WORD + STATE // 2
 """Words of 64 bits that a full stream takes."""
-YOUNG_WORDS = SEED + 1
+EARLY = 6
+"""How many words of 32 bits a young stream holds: as many as most noise traders draw."""
+EARLY_WORD = SEED + 1
+"""Where they begin."""
+YOUNG_WORDS = EARLY_WORD + EARLY // 2
+LANES = 64
+"""How many streams are seeded side by side."""
 
 # Scratch room, which takes as many words as a full stream: the seed that it holds the stream of (or `NONE`), how many
 # words of the first state have been made, and how often the state has been turned over.
@@ -47,17 +56,57 @@ def seed_stream(b, u, s, seed):
 @compiled
 def seed_streams(b, u, starts, seeds):
     """Seed several full streams."""
-    for i in range(len(starts)):
-        seed_stream(b, u, starts[i], seeds[i])
+    values = np.zeros(LANES, dtype=np.uint32)
+    for first in range(0, len(starts), LANES):
+        count = min(LANES, len(starts) - first)
+        _begin(values, seeds, first, count)
+        for i in range(STATE):
+            for lane in range(count):
+                u[2 * (starts[first + lane] + WORD) + i] = values[lane]
+            _go_on(values, i)
+        for lane in range(count):
+            b[starts[first + lane] + POSITION] = STATE
+            b[starts[first + lane] + HAS_GAUSS] = 0
 
 
 @compiled
-def seed_unused_stream(b, u, s, seed):
-    """Give another seed to a stream, full or young, from which nothing has been drawn."""
-    if b[s + POSITION] < 0:
-        b[s + SEED] = seed
-    else:
-        seed_stream(b, u, s, seed)
+def seed_young_streams(b, u, starts, seeds):
+    """Seed several young streams."""
+    values = np.zeros(LANES, dtype=np.uint32)
+    needed = np.zeros((LANES, 2 * EARLY + 1), dtype=np.uint32)  # the first words of a state, and those in their reach
+    states = needed.reshape(-1)
+    for first in range(0, len(starts), LANES):
+        count = min(LANES, len(starts) - first)
+        _begin(values, seeds, first, count)
+        for i in range(REACH + EARLY):
+            if i <= EARLY:
+                needed[:, i] = values
+            elif i >= REACH:
+                needed[:, EARLY + 1 + i - REACH] = values
+            _go_on(values, i)
+        for lane in range(count):
+            s = starts[first + lane]
+            b[s + POSITION] = -1
+            b[s + HAS_GAUSS] = 0
+            b[s + SEED] = seeds[first + lane]
+            for k in range(EARLY):
+                turned = _turned(states, lane * (2 * EARLY + 1), k, k + 1, EARLY + 1 + k)
+                u[2 * (s + EARLY_WORD) + k] = _temper(turned)
+
+
+@compiled
+def _begin(values, seeds, first, count):
+    for lane in range(count):
+        values[lane] = seeds[first + lane]
+
+
+@compiled
+def _go_on(values, i):
+    """Make of word i of several fresh states the next one."""
+    for lane in range(len(values)):  # not unrolled, this becomes a loop over vectors
+        value = values[lane]
+        mixed = np.uint32(value ^ np.uint32(value >> np.uint32(30)))
+        values[lane] = np.uint32(np.uint32(np.uint32(1812433253) * mixed) + np.uint32(i + 1))
 
 
 @compiled
@@ -127,7 +176,10 @@ def next_word(b, u, s):
     position = b[s + POSITION]
     if position < 0:
         b[s + POSITION] = position - 1
-        return word_of_seed(b, u, b[YOUNG_SCRATCH], b[s + SEED], -1 - position)
+        drawn = -1 - position
+        if drawn < EARLY:
+            return np.int64(u[2 * (s + EARLY_WORD) + drawn])
+        return word_of_seed(b, u, b[YOUNG_SCRATCH], b[s + SEED], drawn)
     if position == STATE:
         _twist(u, 2 * (s + WORD))
         position = 0

@@ -18,19 +18,18 @@ from abides_markets.agents import NoiseAgent
 from abides_markets.agents import ValueAgent
 from abides_markets.agents.sized_agent import SizedSeed
 from abides_markets.compiled import layout as at
-from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import Buffer
+from abides_markets.compiled.buffer import first_rows
 from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import with_tables
 from abides_markets.compiled.random_states import load
 from abides_markets.compiled.sizes import draw_sizes
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.streams import HELD
-from abides_markets.compiled.streams import POSITION
-from abides_markets.compiled.streams import SEED
 from abides_markets.compiled.streams import WORDS
 from abides_markets.compiled.streams import YOUNG_WORDS
 from abides_markets.compiled.streams import seed_streams
+from abides_markets.compiled.streams import seed_young_streams
 from abides_markets.compiled.warm import prepare
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
@@ -210,14 +209,14 @@ def _stream_words(agent: Any, kind: int) -> int:
 
 
 class _Allocator:
-    """Hands out words of what never grows."""
+    """Hands out words of what never grows, each time from the start of a line of the cache."""
 
     def __init__(self) -> None:
         self.end = at.HEADER
 
     def take(self, words: int) -> int:
         start = self.end
-        self.end += words
+        self.end += -(-words // at.LINE) * at.LINE
         return start
 
 
@@ -228,7 +227,7 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
 
     Args:
         config: What a `build_config` returned.
-        rows_at_first: Rows of each growing table, by the name of its offset; by default `FIRST_ROWS`.
+        rows_at_first: Rows of each growing table, by the name of its offset; by default `first_rows`.
     """
     prepare()
     agents = config["agents"]
@@ -236,8 +235,12 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     room = _Allocator()
     kinds = [_kind(agent) for agent in agents]
     rows = room.take(count * at.AGENT_WORDS)
-    blocks = [room.take(BLOCK_WORDS[kind]) for kind in kinds]
-    streams = [room.take(_stream_words(agent, kind)) for agent, kind in zip(agents, kinds, strict=True)]
+    blocks, streams = [], []
+    for agent, kind in zip(agents, kinds, strict=True):
+        block_words = BLOCK_WORDS[kind]
+        start = room.take(block_words + _stream_words(agent, kind))
+        blocks.append(start)
+        streams.append(start + block_words)
     makers = [agent for agent in agents if type(agent) is AdaptiveMarketMakerAgent]
     subscriptions = room.take(count * at.SUBSCRIPTION_WORDS)
     closers = room.take(count)
@@ -272,7 +275,7 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     for agent, kind in traders:
         WRITERS[kind](b, blocks[agent.id], agent)
     _write_streams(b, table, traders)
-    first = {**(rows_at_first or FIRST_ROWS)}
+    first = rows_at_first.copy() if rows_at_first is not None else first_rows(count)
     for queue in (at.HEAP, at.EVENTS):
         first[queue] = max(first[queue], 2 * count + 2)  # every agent's first wake-up, and the close
     return with_tables(b, first)
@@ -293,24 +296,20 @@ def _write_streams(b: Buffer, table: NDArray[np.int64], traders: list[tuple[Any,
     sizes = int(b[at.AGENTS]) + at.A_SIZE
     young: list[tuple[int, int]] = []
     seeded: list[tuple[int, int]] = []
-    sized: list[tuple[int, int, int, int, int]] = []
+    sized: list[tuple[int, int, int, int]] = []
     for agent, kind in traders:
         start, stream = starts[agent.id], agent.stream
         if stream.__class__ is Seed:
             (young if kind in DRAWS_LITTLE else seeded).append((start, stream))
         elif stream.__class__ is SizedSeed:
-            sized.append((sizes + agent.id * at.AGENT_WORDS, start, stream.seed, stream.least, stream.end))
-            if kind in DRAWS_LITTLE:
-                young.append((start, stream.seed))
+            (young if kind in DRAWS_LITTLE else seeded).append((start, stream.seed))
+            sized.append((sizes + agent.id * at.AGENT_WORDS, start, stream.least, stream.end))
         else:
             load(b, start, agent.random_state, kind in DRAWS_NORMALS)
-    where, seeds = np.array(young, dtype=np.int64).reshape(-1, 2).T
-    b[where + POSITION] = -1
-    b[where + SEED] = seeds
     halves = b.view(np.uint32)
-    where, seeds = np.array(seeded, dtype=np.int64).reshape(-1, 2).T.copy()
-    seed_streams(b, halves, where, seeds)
-    draw_sizes(b, halves, np.array(sized, dtype=np.int64).reshape(-1, 5))
+    seed_young_streams(b, halves, *np.array(young, dtype=np.int64).reshape(-1, 2).T.copy())
+    seed_streams(b, halves, *np.array(seeded, dtype=np.int64).reshape(-1, 2).T.copy())
+    draw_sizes(b, halves, np.array(sized, dtype=np.int64).reshape(-1, 4))
 
 
 def _size(agent: Any) -> int:

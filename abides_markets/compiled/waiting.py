@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from abides_markets.compiled.jit import compiled
 from abides_markets.compiled.layout import *
+from abides_markets.compiled.pool import give_back
+from abides_markets.compiled.pool import take
 from abides_markets.compiled.queue import drop_first
 from abides_markets.compiled.queue import push
 from abides_markets.compiled.queue import replace_first
@@ -57,10 +59,8 @@ def _merged(b, first, second):
 
 @compiled
 def _add(b, a, parties, number, event):
-    slot = b[WAITING_FREE]
+    slot = take(b, WAITING, WAITING_WORDS, WAITING_RIGHT)
     p = _row(b, slot)
-    b[WAITING_FREE] = b[p + WAITING_RIGHT]
-    b[WAITING_FREE_COUNT] -= 1
     b[p + HEAP_PARTIES] = parties
     b[p + HEAP_ID] = number
     b[p + HEAP_EVENT] = event
@@ -78,9 +78,7 @@ def _remove_first(b, a):
     p = _row(b, slot)
     b[a + A_WAITING] = _merged(b, b[p + WAITING_LEFT], b[p + WAITING_RIGHT])
     b[a + A_WAITING_COUNT] -= 1
-    b[p + WAITING_RIGHT] = b[WAITING_FREE]
-    b[WAITING_FREE] = slot
-    b[WAITING_FREE_COUNT] += 1
+    give_back(b, WAITING, WAITING_WORDS, WAITING_RIGHT, slot)
     return b[p + HEAP_EVENT]
 
 

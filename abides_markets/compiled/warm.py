@@ -15,7 +15,6 @@ from numba import uint32
 
 from abides_markets.compiled import build
 from abides_markets.compiled import jit
-from abides_markets.compiled import loop
 from abides_markets.compiled import oracle
 from abides_markets.compiled import outside
 from abides_markets.compiled import queue
@@ -32,18 +31,19 @@ DONE = "complete"
 WORDS, FLOATS, HALVES = int64[::1], float64[::1], uint32[::1]
 TABLE, MARKS = int64[:, ::1], boolean[::1]
 ENTRY_POINTS = (
-    (loop.run, (WORDS,)),
     (oracle.advance, (WORDS, FLOATS, HALVES, int64)),
     (outside.queue_wake, (WORDS, *3 * (int64,))),
     (outside.queue_message, (WORDS, *6 * (int64,))),
     (outside.queue_order, (WORDS, *8 * (int64,))),
     (outside.queue_batch, (WORDS, *3 * (int64,), TABLE)),
-    (outside.take_levels, (WORDS,)),
-    (outside.settle, (WORDS, boolean)),
+    (outside.take_levels, (WORDS, TABLE)),
+    (outside.settle, (WORDS, int64, int64)),
+    (outside.go_on, (WORDS, int64, int64)),
     (queue.wake_at, (WORDS, int64, int64)),
     (queue.wake_each, (WORDS, int64, int64, int64)),
     (sizes.draw_sizes, (WORDS, HALVES, TABLE)),
     (streams.seed_streams, (WORDS, HALVES, WORDS, WORDS)),
+    (streams.seed_young_streams, (WORDS, HALVES, WORDS, WORDS)),
     (build.reseed, (WORDS, int64)),
     (stepping.hand_in, (TABLE, TABLE, MARKS)),
     (stepping.run_all, (TABLE, int64, MARKS, TABLE, WORDS, MARKS)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -73,6 +74,13 @@ def test_the_text_says_gate_seeds_commit_failures_and_unequal_completion(found: 
     assert "passive in thin (75.0 %)" in text
     assert "passive in calm" not in text
     assert "p at most 0.05 by Holm over all 4 comparisons" in as_text(found)
+
+
+def test_the_text_names_strategies_whose_market_ran_away(found: dict[str, Any]) -> None:
+    assert "have halted" not in as_text(found)
+    found = copy.deepcopy(found)
+    found["regimes"]["thin"]["strategies"]["aggressive"]["runaways"] = 3
+    assert "have halted and a mean says little: aggressive in thin (3)." in as_text(found)
 
 
 def test_the_figure_shows_the_numbers_of_the_matrix(found: dict[str, Any]) -> None:

@@ -144,6 +144,20 @@ def test_unequal_completion_and_training_seeds_are_named() -> None:
     assert any(text.startswith("passive: 3 of 4 seeds overlap") for text in found["warnings"])
 
 
+def test_orders_whose_market_ran_away_are_counted_and_named(episodes: pd.DataFrame) -> None:
+    rows = episodes.copy()
+    own = rows["strategy"] == "passive"
+    price = rows["arrival_mid2"] / 2
+    rows.loc[own & (rows["seed"] == 1), "shortfall_cents"] = -0.11 * price
+    rows.loc[own & (rows["seed"] == 2), "shortfall_cents"] = 0.09 * price
+    found = summarise(rows, sample_validity(range(8)), {"strategies": STRATEGIES})
+    assert {name: entry["runaways"] for name, entry in found["strategies"].items()} == {
+        "twap": 0, "passive": 2, "aggressive": 0,
+    }  # fmt: skip
+    assert found["strategies"]["passive"]["sides"]["buy"]["runaways"] == 1
+    assert next(text for text in found["warnings"] if "ran away" in text).startswith("passive: 2 orders")
+
+
 def test_a_broken_identity_is_said(episodes: pd.DataFrame) -> None:
     broken = episodes.assign(drift_cents=episodes["drift_cents"] + 0.01)
     found = summarise(broken, sample_validity(range(8)), {"strategies": STRATEGIES})

@@ -31,7 +31,7 @@ def test_the_command_writes_the_market_with_the_order_in_it(tmp_path: Path, caps
     ("named", "message"),
     [
         ({"levels": 0}, "levels must be at least 1, got 0"),
-        ({"seed": -1}, "seed must be from 0 to 4294967295, got -1"),
+        ({"seed": -1}, "seeds must be from 0 to 4294967295, got -1"),
         ({"strategy": "dqn"}, "give --policy PATH"),
     ],
 )

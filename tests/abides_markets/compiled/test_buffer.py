@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from abides_markets.compiled import kernel
 from abides_markets.compiled import layout as at
 from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import GROWING
+from abides_markets.compiled.buffer import copied
 from abides_markets.compiled.buffer import grown
+from abides_markets.compiled.buffer import segments
 from abides_markets.compiled.translate import to_buffer
 from abides_markets.messages.query import QuerySpreadResponseMsg
 from abides_markets.switches import Switches
@@ -53,21 +56,51 @@ def test_growing_keeps_every_row_and_frees_the_new_ones() -> None:
     before = market.buffer
     after = grown(before)
     assert (after[: at.HEAP] == before[: at.HEAP]).all()
+    for (start, end), (start_after, end_after) in zip(segments(before), segments(after), strict=True):
+        if start:  # the first words, with the header, are looked at in part
+            assert (before[start:end] == after[start_after:end_after]).all()
     grew = 0
-    for offset, total, words, copies, free in GROWING:
+    for offset, total, words, _, link in GROWING:
         added = int(after[total] - before[total])
         assert added in (0, before[total])
         grew += added > 0
-        for copy in range(copies):
-            old, new = int(before[offset + copy]), int(after[offset + copy])
-            used = slice(None) if free is None else _taken(before, offset, words, free, int(before[total]))
-            size = int(before[total]) * words
-            rows = before[old : old + size].reshape(-1, words), after[new : new + size].reshape(-1, words)
-            assert (rows[0][used] == rows[1][used]).all()
-        if free is not None:
-            assert after[free[1]] == before[free[1]] + added
-            assert len(_free(after, offset, words, free)) == after[free[1]]
+        if link is None:
+            continue
+        old, new, size = int(before[offset]), int(after[offset]), int(before[total]) * words
+        rows = before[old : old + size].reshape(-1, words), after[new : new + size].reshape(-1, words)
+        used = _taken(before, offset, words, link, int(before[total]))
+        assert (rows[0][used] == rows[1][used]).all()
+        free = offset + at.POOL_FREE_COUNT
+        assert after[free] == before[free] + added
+        assert len(_free(after, offset, words, link)) == after[free]
     assert grew
+
+
+@pytest.mark.parametrize("huge", [True, False])
+def test_a_copy_holds_what_is_in_use_and_zeros(huge: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not huge:
+        monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
+    market = engine.CompiledKernel(build(1, end_time="09:31:00"))
+    market.run()
+    twin = copied(market.buffer)
+    in_use = np.zeros(len(twin), dtype=bool)
+    for start, end in segments(market.buffer):
+        in_use[start:end] = True
+    assert (twin == np.where(in_use, market.buffer, 0)).all()
+    for offset, _, words, _, link in GROWING:
+        if link is not None:  # rows that were in use are linked or hold something, and the others never did
+            end = int(market.buffer[offset]) + int(market.buffer[offset + at.POOL_ROWS]) * words
+            start = int(market.buffer[offset]) + int(market.buffer[offset + at.POOL_TOUCHED]) * words
+            assert not market.buffer[start:end].any()
+    assert market.buffer.ctypes.data % (8 * at.LINE) == twin.ctypes.data % (8 * at.LINE) == 0
+
+
+def test_a_market_of_many_agents_does_not_grow_by_the_questions_that_they_begin_with() -> None:
+    market = engine.CompiledKernel(build(1, num_noise_agents=5000, end_time="09:30:00"))
+    size = len(market.buffer)
+    market.initialize()
+    market.runner()
+    assert len(market.buffer) == size
 
 
 class Curious(TradingAgent):
@@ -105,17 +138,17 @@ def test_answers_that_always_overlap_do_not_fill_the_snapshots() -> None:
     assert market.buffer[at.SNAPSHOT_FREE_COUNT] > market.buffer[at.SNAPSHOT_ROWS] - 1000
 
 
-def _free(buffer: Any, offset: int, words: int, free: tuple[int, int, int]) -> list[int]:
-    slots = []
-    slot = int(buffer[free[0]])
+def _free(buffer: Any, offset: int, words: int, link: int) -> list[int]:
+    slots = list(range(int(buffer[offset + at.POOL_TOUCHED]), int(buffer[offset + at.POOL_ROWS])))
+    slot = int(buffer[offset + at.POOL_FREE])
     while slot != at.NONE:
         slots.append(slot)
-        slot = int(buffer[buffer[offset] + slot * words + free[2]])
+        slot = int(buffer[buffer[offset] + slot * words + link])
     return slots
 
 
-def _taken(buffer: Any, offset: int, words: int, free: tuple[int, int, int], total: int) -> Any:
-    return np.setdiff1d(np.arange(total), _free(buffer, offset, words, free))
+def _taken(buffer: Any, offset: int, words: int, link: int, total: int) -> Any:
+    return np.setdiff1d(np.arange(total), _free(buffer, offset, words, link))
 
 
 def test_every_word_and_field_has_a_name_of_its_own() -> None:

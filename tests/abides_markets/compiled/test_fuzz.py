@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from abides_core.message import Message
 from abides_markets.agents import TradingAgent
 from abides_markets.compiled import translate
+from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.messages.marketdata import BookImbalanceSubReqMsg
 from abides_markets.messages.order import CancelOrderMsg
 from abides_markets.messages.order import LimitOrderMsg
@@ -321,7 +322,7 @@ def test_agents_that_do_anything_get_the_same_messages(**market: Any) -> None:
 @given(pace=st.just(SECOND // 10), rows=st.integers(1, 40), **MARKETS)  # type: ignore[arg-type]
 def test_agents_that_do_anything_see_no_table_grow(rows: int, **market: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(translate, "FIRST_ROWS", dict.fromkeys(translate.FIRST_ROWS, rows))
+        patch.setattr(translate, "first_rows", lambda agents: dict.fromkeys(FIRST_ROWS, rows))
         operations(seconds=4, **market)
 
 

@@ -20,6 +20,7 @@ from abides_markets.agents import TradingAgent
 from abides_markets.agents import ValueAgent
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import translate
+from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.kernel import CompiledKernel
 from abides_markets.configs import rmsc04
 from abides_markets.messages.market import MarketClosePriceRequestMsg
@@ -447,7 +448,7 @@ class Batching(Told):
 @pytest.mark.parametrize("rows", [1, 64, None])
 def test_large_batches_from_the_smallest_tables(rows: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if rows is not None:
-        monkeypatch.setattr(translate, "FIRST_ROWS", dict.fromkeys(translate.FIRST_ROWS, rows))
+        monkeypatch.setattr(translate, "first_rows", lambda agents: dict.fromkeys(FIRST_ROWS, rows))
     agents = [lambda id: Batching(id, random_state=np.random.RandomState(id))] * 3
     results, told = [], []
     for engine in ENGINES:
@@ -463,7 +464,7 @@ def test_the_smallest_tables_have_room_for_first_wake_ups_after_an_agent_that_as
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An agent in Python with a low id fills the tables before the built-in agents behind it have asked."""
-    monkeypatch.setattr(translate, "FIRST_ROWS", dict.fromkeys(translate.FIRST_ROWS, 1))
+    monkeypatch.setattr(translate, "first_rows", lambda agents: dict.fromkeys(FIRST_ROWS, 1))
 
     def change(config: dict[str, Any]) -> None:
         early = Batching(1, random_state=config["agents"][1].random_state)

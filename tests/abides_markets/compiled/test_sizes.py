@@ -10,6 +10,8 @@ from abides_markets.compiled.streams import HELD
 from abides_markets.compiled.streams import POSITION
 from abides_markets.compiled.streams import WORDS
 from abides_markets.compiled.streams import random_sample
+from abides_markets.compiled.streams import seed_streams
+from abides_markets.compiled.streams import seed_young_streams
 
 
 @pytest.mark.parametrize("young", [False, True])
@@ -20,13 +22,14 @@ def test_first_draws_are_those_of_numpy_and_leave_what_is_set(young: bool) -> No
     starts = scratch + WORDS + WORDS * np.arange(len(laws))
     buffer = np.zeros(starts[-1] + WORDS, dtype=np.int64)
     buffer[YOUNG_SCRATCH], buffer[scratch + HELD] = scratch, NONE
-    buffer[starts + POSITION] = -1 if young else 0
     buffer[targets : targets + len(laws)] = NONE
     buffer[targets + 1] = 77
-    rows = np.array([(targets + i, start, *law) for i, (start, law) in enumerate(zip(starts, laws, strict=True))])
+    seed = seed_young_streams if young else seed_streams
+    seed(buffer, buffer.view(np.uint32), starts, np.array([law[0] for law in laws]))
+    rows = np.array([(targets + i, starts[i], *law[1:]) for i, law in enumerate(laws)])
     draw_sizes(buffer, buffer.view(np.uint32), rows)
-    for index, (seed, low, high) in enumerate(laws):
-        stream = np.random.RandomState(seed)
+    for index, (of_stream, low, high) in enumerate(laws):
+        stream = np.random.RandomState(of_stream)
         size = stream.randint(low, high)
         assert buffer[targets + index] == (77 if index == 1 else size)
         assert random_sample(buffer, buffer.view(np.uint32), starts[index]) == stream.random_sample()

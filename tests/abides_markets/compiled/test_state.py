@@ -21,6 +21,7 @@ from abides_core import abides
 from abides_core.engines import UnsupportedError
 from abides_core.message import Message
 from abides_markets.compiled import translate
+from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import copied
 from abides_markets.compiled.kernel import CompiledKernel
 from abides_markets.compiled.state import FORMAT
@@ -211,7 +212,7 @@ def test_a_copy_is_the_market_and_a_fork_holds_nothing_of_the_original() -> None
 
 def test_forks_grow_each_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = left_by(market(4, Trader))
-    monkeypatch.setattr(translate, "FIRST_ROWS", dict.fromkeys(translate.FIRST_ROWS, 1))
+    monkeypatch.setattr(translate, "first_rows", lambda agents: dict.fromkeys(FIRST_ROWS, 1))
     original = advance(market(4, Trader), 1)
     fork = advance(original, 5).fork()
     size = len(fork.buffer)

@@ -14,9 +14,11 @@ from abides_markets.compiled import random_states
 from abides_markets.compiled.random_states import Stored
 from abides_markets.compiled.random_states import load
 from abides_markets.compiled.random_states import store
+from abides_markets.compiled.streams import EARLY
+from abides_markets.compiled.streams import HAS_GAUSS
 from abides_markets.compiled.streams import HELD
+from abides_markets.compiled.streams import LANES
 from abides_markets.compiled.streams import POSITION
-from abides_markets.compiled.streams import SEED
 from abides_markets.compiled.streams import STATE
 from abides_markets.compiled.streams import WORDS
 from abides_markets.compiled.streams import YOUNG_WORDS
@@ -27,6 +29,8 @@ from abides_markets.compiled.streams import next_word
 from abides_markets.compiled.streams import randint
 from abides_markets.compiled.streams import random_sample
 from abides_markets.compiled.streams import seed_stream
+from abides_markets.compiled.streams import seed_streams
+from abides_markets.compiled.streams import seed_young_streams
 
 FULL, OTHER_FULL, SCRATCH = (at.HEADER + WORDS * index for index in range(3))
 YOUNG, OTHER_YOUNG = (SCRATCH + WORDS + YOUNG_WORDS * index for index in range(2))
@@ -37,9 +41,8 @@ FLOATS, HALVES = BUFFER.view(np.float64), BUFFER.view(np.uint32)
 
 
 def seed_young(s: int, seed: int, drawn: int = 0) -> None:
-    BUFFER[s : s + YOUNG_WORDS] = 0
-    BUFFER[s + POSITION] = -1 - drawn
-    BUFFER[s + SEED] = seed
+    seed_young_streams(BUFFER, HALVES, np.array([s]), np.array([seed]))
+    BUFFER[s + POSITION] -= drawn
 
 
 def assert_draws_are_those_of_numpy(s: int, stream: np.random.RandomState, kinds: list[int]) -> None:
@@ -100,6 +103,23 @@ def test_every_word_of_a_young_stream(seed: int) -> None:
     assert words == expected.randint(0, 2**32, size=3 * STATE, dtype=np.uint32).tolist()
     seed_young(YOUNG, seed)  # back at the first words, of which the scratch room holds a later state
     assert next_word(BUFFER, HALVES, YOUNG) == words[0]
+
+
+@pytest.mark.parametrize("count", [0, 1, LANES - 1, LANES, LANES + 1])
+def test_streams_seeded_side_by_side_are_those_seeded_alone(count: int) -> None:
+    buffer = np.zeros(count * (WORDS + YOUNG_WORDS) + WORDS, dtype=np.int64)
+    floats, halves = buffer.view(np.float64), buffer.view(np.uint32)
+    full, young = np.arange(count) * WORDS, count * WORDS + np.arange(count) * YOUNG_WORDS
+    seeds = np.random.default_rng(count).integers(2**32, size=count)
+    buffer[full + HAS_GAUSS] = 1  # a stream may be in use, with a normal value waiting
+    seed_streams(buffer, halves, full, seeds)
+    seed_young_streams(buffer, halves, young, seeds)
+    for s, other, seed in zip(full, young, seeds, strict=True):
+        expected = np.random.RandomState(seed)
+        words = [next_word(buffer, halves, s) for _ in range(EARLY)]
+        assert words == [next_word(buffer, halves, other) for _ in range(EARLY)]
+        assert words == expected.randint(0, 2**32, size=EARLY, dtype=np.uint32).tolist()
+        assert gauss(buffer, floats, halves, s) == expected.normal()
 
 
 def test_a_range_of_one_draws_nothing() -> None:

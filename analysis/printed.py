@@ -1,0 +1,151 @@
+"""Numbers as they are printed in the documents, and whether what a run gave agrees with them.
+
+Two texts agree if their numbers are the same to the printed digit, in the same order (a printed mean without its
+interval is held against the mean alone); a plus sign, bold type, the kind of minus sign and the gap between thousands
+do not count. For a policy that was trained again the first number, a mean, must lie in the printed 95 % interval: that
+is the equivalence margin.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import numpy as np
+from matplotlib.image import imread
+
+ROW = "$row"
+SAME_PIXELS = 0.001
+"""Share of pixels up to which two figures are the same: a font may be drawn a shade otherwise."""
+_NUMBER = r"[+-]?\d+(?:\.\d+)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a Markdown document.
+
+    Attributes:
+        header: Its header, cells joined by ` | `.
+        columns: Names of its columns.
+        rows: Its rows, as wide as the header.
+    """
+
+    header: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def label(self, row: tuple[str, ...], labels: int = 1) -> str:
+        """Return the name of a row: its first cells."""
+        return row_name(" | ".join(row[:labels]))
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether a cell beyond the first column begins with a number."""
+        return any(re.match(rf"<?{_NUMBER}", plain(cell)) for row in self.rows for cell in row[1:])
+
+
+def plain(text: str) -> str:
+    """Return a text without its type: bold, code, wrapped lines, true minus signs, gaps between thousands."""
+    text = " ".join(re.sub(r"[*`]", "", text).replace("−", "-").split())
+    return re.sub(r"(?<=\d) (?=\d{3}(?!\d))", "", text)
+
+
+def row_name(text: str) -> str:
+    """Return a row's name as it is looked up: plain, hyphens within words as spaces."""
+    return re.sub(r"(?<=\w)-(?=\w)", " ", plain(text))
+
+
+def numbers(text: str) -> tuple[str, ...]:
+    """Return the numbers of a text, digit for digit; zero has no sign."""
+    found = (number.removeprefix("+") for number in re.findall(_NUMBER, plain(text)))
+    return tuple(number.lstrip("-") if float(number) == 0 else number for number in found)
+
+
+def agrees(printed: str, found: str, *, retrained: bool = False) -> bool:
+    """Whether a printed text and one from a run say the same.
+
+    Args:
+        printed: `7.9`, `7.9 (7.1 to 8.7)`, `7.9 ± 0.8`, or words.
+        found: The same from the run.
+        retrained: Whether the first number found need only lie in the printed interval.
+    """
+    asked, got = numbers(printed), numbers(found)
+    if not asked:
+        return plain(printed) == plain(found)
+    if not retrained:
+        got = got[: len(asked)]
+        return asked == tuple(_rounded(number, like) for number, like in zip(got, asked, strict=False))
+    bounds = interval(printed)
+    return bounds is not None and bool(got) and bounds[0] <= float(got[0]) <= bounds[1]
+
+
+def _rounded(number: str, like: str) -> str:
+    """Return a number with as many decimals as another one, if it has more."""
+    decimals = len(like.partition(".")[2])
+    return numbers(f"{float(number):.{decimals}f}")[0] if len(number.partition(".")[2]) > decimals else number
+
+
+def interval(printed: str) -> tuple[float, float] | None:
+    """Return the interval of `mean ± half` or of `mean (low to high)`; None if a text has none."""
+    values = [float(number) for number in numbers(printed)]
+    if "±" in printed and len(values) >= 2:
+        return values[0] - values[1], values[0] + values[1]
+    return (values[1], values[2]) if len(values) >= 3 else None
+
+
+def markdown_tables(text: str) -> list[Table]:
+    """Return the tables of a Markdown document."""
+    found, block = [], list[tuple[str, ...]]()
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("|"):
+            block.append(tuple(cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")))
+        elif block:
+            if len(block) > 2:
+                found.append(Table(" | ".join(block[0]), block[0], tuple(block[2:])))
+            block = []
+    return found
+
+
+def find_table(text: str, header: str) -> Table | None:
+    """Return the first table whose header begins so; None if there is none."""
+    return next((table for table in markdown_tables(text) if table.header.startswith(header)), None)
+
+
+def fill_in(template: str, content: Mapping[str, Any], row: str = "") -> str:
+    """Return a template such as `{strategies[$row][sd]:.1f}` with the values of a run; a dash for a value it lacks."""
+    try:
+        return template.replace(ROW, row).format(**content)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return "–"
+
+
+def sentence_pattern(template: str) -> str:
+    """Return the regular expression of a plain sentence whose fields are numbers."""
+    parts = []
+    for literal, field, _, _ in Formatter().parse(template):
+        parts.append(re.escape(re.sub(r"[*`]", "", literal).replace("−", "-")).replace(r"\ ", r"\s"))
+        parts += [f"({_NUMBER})"] if field is not None else []
+    return "".join(parts)
+
+
+def with_halves(value: Any) -> Any:
+    """Return JSON values in which every mapping with `ci95` has its half width as `half` too."""
+    if isinstance(value, list):
+        return [with_halves(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: with_halves(one) for key, one in value.items()}
+    if isinstance(found.get("ci95"), list) and None not in found["ci95"]:
+        low, high = found["ci95"]
+        found["half"] = (high - low) / 2
+    return found
+
+
+def same_figure(printed: Path, found: Path) -> bool:
+    """Whether two PNG files show the same."""
+    a, b = imread(printed), imread(found)
+    return a.shape == b.shape and float((np.abs(a - b).max(axis=-1) > 0.02).mean()) <= SAME_PIXELS

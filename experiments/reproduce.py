@@ -1,0 +1,440 @@
+"""Rebuild the numbers and figures of README and docs, and hold them against what is printed: `make reproduce`.
+
+`docs/reproduce.yaml` names every run: its command, and the tables, sentences and figures that it stands behind. The
+numbers themselves stand in the documents alone; they are read from there. On the same seeds they must be equal to the
+printed digit, means of policies that are trained again must lie in the printed 95 % intervals, timings are never
+checked.
+
+A run that is finished for a commit is not run again; one that was interrupted resumes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic import ConfigDict
+from pydantic import ValidationError
+
+from analysis.files import read_json
+from analysis.files import write_bytes
+from analysis.printed import Table
+from analysis.printed import agrees
+from analysis.printed import fill_in
+from analysis.printed import find_table
+from analysis.printed import interval
+from analysis.printed import markdown_tables
+from analysis.printed import plain
+from analysis.printed import row_name
+from analysis.printed import same_figure
+from analysis.printed import sentence_pattern
+from analysis.printed import with_halves
+from analysis.records import read_frame
+from analysis.summary import Meta
+from analysis.summary import excluded_seeds
+from analysis.summary import summarise
+from analysis.tables import TextTable
+from analysis.tables import markdown
+from configs import ConfigError
+from configs import parse_yaml
+from experiments.console import run_command
+from experiments.run_folder import REPOSITORY
+from experiments.run_folder import find_runs
+from experiments.run_folder import git_state
+from experiments.run_folder import read_manifest
+
+REGISTRY = REPOSITORY / "docs" / "reproduce.yaml"
+FILE, OUT, EACH = "$FILE", "$OUT", "$each"
+AGREES, DIFFERS, MISSING = "agrees", "differs", "not found"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TableCheck(_Entry):
+    """A printed table, held against a run.
+
+    Attributes:
+        page: Document that it stands in.
+        header: How its header begins, cells joined by ` | `.
+        file: Markdown file of the run with the same table, its columns in the same order; or
+        columns: Templates of the cells by column, filled in from the run's JSON, `$row` being the row's key.
+        only: With `file`, the columns to compare; by default all.
+        reference: Strategy that paired differences are taken from, where it is not the first of the run.
+        labels: Number of leading cells that name a row.
+        rows: Key of each row by its name; by default the name itself. Rows that it lacks are not compared.
+        whole: Columns that depend on all rows, left out where a quick run has only some.
+        retrained: Whether a policy was trained again.
+    """
+
+    page: str
+    header: str
+    file: str | None = None
+    columns: dict[str, str] = {}
+    only: tuple[str, ...] = ()
+    reference: str | None = None
+    labels: int = 1
+    rows: dict[str, str] = {}
+    whole: tuple[str, ...] = ()
+    retrained: bool = False
+
+    def compares(self, column: str) -> bool:
+        """Whether a column is compared."""
+        return plain(column) in self.columns if self.file is None else not self.only or plain(column) in self.only
+
+
+class SentenceCheck(_Entry):
+    """A printed sentence, as a template whose fields are its numbers.
+
+    Attributes:
+        page: Document that it stands in.
+        text: The template.
+        retrained: Whether a policy was trained again; the numbers are then mean, low, high.
+    """
+
+    page: str
+    text: str
+    retrained: bool = False
+
+
+class Run(_Entry):
+    """A run and what it stands behind.
+
+    Attributes:
+        command: Module and options. It makes a run folder, or writes the JSON file `$FILE`; `$OUT` is the folder of
+            everything.
+        minutes: About how long it takes on two idle cores.
+        quick: The options of a run for `--quick`, which gives some of the rows on the same seeds; none: left out.
+        quick_minutes: About how long that takes, where it is not the same.
+        tables: Tables.
+        sentences: Sentences.
+        figures: Figures of documents by the run's file.
+
+    In the file `each` may list words that `$each` stands for: one run for each of them, named `NAME.WORD`.
+    """
+
+    command: str
+    minutes: float
+    quick: str | None = None
+    quick_minutes: float | None = None
+    tables: tuple[TableCheck, ...] = ()
+    sentences: tuple[SentenceCheck, ...] = ()
+    figures: dict[str, str] = {}
+
+
+class LeftOut(_Entry):
+    """A printed table that no run stands behind, and why.
+
+    Attributes:
+        page: Document.
+        header: How the table's header begins; by default all tables of the page that no run names.
+        why: The reason.
+    """
+
+    page: str
+    header: str = ""
+    why: str
+
+
+class Registry(_Entry):
+    """The content of `docs/reproduce.yaml`."""
+
+    runs: dict[str, Run]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One printed text and what the run gave.
+
+    Attributes:
+        page: Document.
+        place: Row and column, or the figure.
+        printed: As printed.
+        found: As found.
+        verdict: `agrees`, `differs`, or `not found` where the page or the run lacks it.
+    """
+
+    page: str
+    place: str
+    printed: str
+    found: str
+    verdict: str
+
+
+@dataclass
+class Args:
+    """Options of `experiments.reproduce`."""
+
+    quick: bool = False
+    """Only what takes minutes: under ten in all on two idle cores."""
+    only: str | None = None
+    """Names of runs of docs/reproduce.yaml, separated by commas."""
+    workers: int = 2
+    """Number of processes of each run."""
+    out: Path = Path("results/reproduce")
+    """Folder of all that is rebuilt."""
+
+
+def main(args: Args) -> None:
+    """Run what is not finished yet, compare, and write and print what agreed; status 1 if anything did not."""
+    registry = load_registry()
+    names = choose(registry, args)
+    state = git_state()
+    commit = str(state["commit"] or "no-commit")[:12]
+    if state["dirty"]:
+        print("warning: files differ from the commit; delete the results folder after changing code", flush=True)
+    runs = [(name, registry.runs[name]) for name in names]
+    minutes = sum(run.quick_minutes or run.minutes if args.quick else run.minutes for _, run in runs)
+    print(f"{len(runs)} runs, about {minutes:.0f} minutes on two idle cores, in {args.out}", flush=True)
+    found: dict[str, list[Finding]] = {}
+    for number, (name, run) in enumerate(runs, 1):
+        print(f"\n[{number}/{len(runs)}] {name}", flush=True)
+        made = make(name, run, args.out, commit, args.workers, quick=args.quick)
+        found[name] = compare(run, made, quick=args.quick)
+        copy_figures(run, made, args.out / "figures")
+        agreed = sum(finding.verdict == AGREES for finding in found[name])
+        print(f"[{number}/{len(runs)}] {name}: {agreed} of {len(found[name])} agree", flush=True)
+    text = report(registry, found, commit)
+    write_bytes(args.out / "reproduce.md", text.encode())
+    print(f"\n{text}\n{args.out / 'reproduce.md'}", flush=True)
+    if any(finding.verdict != AGREES for findings in found.values() for finding in findings):
+        raise SystemExit(1)
+
+
+def load_registry(path: Path = REGISTRY) -> Registry:
+    """Read the registry.
+
+    Raises:
+        ConfigError: If an entry is not as declared; one line.
+    """
+    try:
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+        runs: dict[str, Any] = {}
+        for name, run in content["runs"].items():
+            words = run.get("each", ())
+            runs |= {f"{name}.{word}": _put(run, str(word)) for word in words} if words else {name: run}
+        return Registry.model_validate({**content, "runs": runs})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _put(value: Any, word: str) -> Any:
+    """Return YAML values with `$each` replaced in every text and key."""
+    if isinstance(value, dict):
+        return {_put(key, word): _put(one, word) for key, one in value.items() if key != "each"}
+    if isinstance(value, list):
+        return [_put(one, word) for one in value]
+    return value.replace(EACH, word) if isinstance(value, str) else value
+
+
+def choose(registry: Registry, args: Args) -> list[str]:
+    """Return the names of the runs that the options ask for.
+
+    Raises:
+        ConfigError: If a name is unknown, or nothing is left.
+    """
+    names = [name.strip() for name in args.only.split(",")] if args.only is not None else list(registry.runs)
+    for name in names:
+        if name not in registry.runs:
+            raise ConfigError(f"unknown run {name!r}; allowed: {', '.join(registry.runs)}")
+    if args.quick:
+        names = [name for name in names if registry.runs[name].quick is not None]
+    if not names:
+        raise ConfigError(f"nothing to run: of {args.only} there is no quick form")
+    return names
+
+
+def make(name: str, run: Run, out: Path, commit: str, workers: int, *, quick: bool) -> Path:
+    """Run a command unless it is finished, and return its run folder, or the file that it writes.
+
+    Raises:
+        SystemExit: If the command fails.
+    """
+    words = shlex.split(f"{run.command} {run.quick or ''}" if quick else run.command)
+    words = [word.replace(OUT, str(out)) for word in words]
+    run_id = f"{name}-{'quick-' if quick and run.quick else ''}{commit}"
+    file = out / f"{run_id}.json"
+    if FILE in words:
+        made = file if file.exists() else None
+        words = [str(file) if word == FILE else word for word in words]
+    else:
+        made = _finished(out, run_id)
+        words += ["--workers", str(workers), "--out", str(out), "--run-id", run_id]
+    if made is not None:
+        print(f"finished before: {made}", flush=True)
+        return made
+    out.mkdir(parents=True, exist_ok=True)
+    line = [sys.executable, "-m", *words]
+    print(shlex.join(["python", *line[1:]]), flush=True)
+    status = subprocess.run(line, cwd=REPOSITORY, check=False).returncode
+    if status:
+        print(f"error: {name}: the command failed with status {status}", file=sys.stderr)
+        raise SystemExit(status)
+    made = file if file.exists() else _finished(out, run_id)
+    assert made is not None, f"{name} ended without an error and without a result"
+    return made
+
+
+def _finished(out: Path, run_id: str) -> Path | None:
+    """Return the finished run folder of an id, if there is one."""
+    for path in reversed(find_runs(out, run_id)):
+        manifest = read_manifest(path)
+        if manifest is not None and manifest["status"] == "finished":
+            return path
+    return None
+
+
+def compare(run: Run, made: Path, *, quick: bool = False) -> list[Finding]:
+    """Hold what a run gave against what the documents print.
+
+    Args:
+        run: The run.
+        made: Its folder, or the JSON file that it wrote.
+        quick: Whether rows, sentences and figures that the run does not have are left out.
+    """
+    content = with_halves(read_json(_content(made)))
+    findings: list[Finding] = []
+    for table in run.tables:
+        values = content if table.reference is None else _with_reference(made, content, table.reference)
+        findings += _compare_table(table, made, values, quick)
+    for sentence in run.sentences:
+        findings += _compare_sentence(sentence, content, quick)
+    for name, printed in run.figures.items():
+        if not quick or run.quick == "":
+            same = same_figure(REPOSITORY / printed, made / name)
+            findings.append(Finding(printed, "figure", printed, name, AGREES if same else DIFFERS))
+    return findings
+
+
+def _content(made: Path) -> Path:
+    if made.is_file():
+        return made
+    return next(path for name in ("summary.json", "calibration.json") if (path := made / name).is_file())
+
+
+def _with_reference(made: Path, content: Mapping[str, Any], reference: str) -> dict[str, Any]:
+    """Return the summary of a comparison with another strategy as the reference of every pair."""
+    others = [name for name in content["strategies"] if name != reference]
+    meta: Meta = {"strategies": [reference, *others]}
+    episodes = read_frame(made, "episodes")
+    found = summarise(episodes[~episodes["seed"].isin(excluded_seeds(content))], None, meta)
+    return dict(with_halves(found))
+
+
+def _compare_table(check: TableCheck, made: Path, content: Mapping[str, Any], quick: bool) -> Iterator[Finding]:
+    printed = find_table(page_text(check.page), check.header)
+    if printed is None:
+        yield Finding(check.page, check.header, "", "", MISSING)
+        return
+    source = find_table((made / check.file).read_text(encoding="utf-8"), check.header) if check.file else None
+    known = {source.label(row, check.labels): row for row in source.rows} if source is not None else {}
+    keys = {row_name(name): key for name, key in check.rows.items()}
+    for row in printed.rows:
+        label = printed.label(row, check.labels)
+        if keys and label not in keys:
+            continue
+        for place, column in enumerate(printed.columns):
+            if place < check.labels or not row[place] or not check.compares(column):
+                continue
+            if quick and plain(column) in check.whole:
+                continue
+            if check.retrained and interval(row[place]) is None:
+                continue
+            if check.file:
+                found = known[label][place] if label in known else "–"
+            else:
+                found = fill_in(check.columns[plain(column)], content, keys.get(label, label))
+            if found == "–" and quick:
+                continue
+            verdict = AGREES if agrees(row[place], found, retrained=check.retrained) else DIFFERS
+            yield Finding(check.page, f"{label}, {plain(column)}", row[place], found, verdict)
+
+
+def _compare_sentence(check: SentenceCheck, content: Mapping[str, Any], quick: bool) -> Iterator[Finding]:
+    found = fill_in(check.text, content)
+    if found == "–" and quick:
+        return
+    text = plain(page_text(check.page))
+    match = re.search(sentence_pattern(check.text), text)
+    short = f"“{plain(check.text.split('{')[0])[-50:]}…”"
+    if match is None:
+        yield Finding(check.page, short, "", "", MISSING)
+        return
+    printed = " ".join(match.groups())
+    # Only the fields count: the words between them may hold numbers too.
+    again = re.search(sentence_pattern(check.text), plain(found))
+    given = " ".join(again.groups()) if again is not None else "–"
+    verdict = AGREES if agrees(printed, given, retrained=check.retrained) else DIFFERS
+    yield Finding(check.page, short, printed, given, verdict)
+
+
+def copy_figures(run: Run, made: Path, folder: Path) -> None:
+    """Put the run's figures beside each other, under the names that they have in the documents."""
+    for name, printed in run.figures.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made / name, folder / Path(printed).name)
+
+
+def page_text(page: str) -> str:
+    """Return the text of a document."""
+    return (REPOSITORY / page).read_text(encoding="utf-8")
+
+
+def report(registry: Registry, found: Mapping[str, list[Finding]], commit: str) -> str:
+    """Return as Markdown what agreed, what did not, and what is not compared, with the reasons."""
+    rows = [
+        (name, ", ".join(dict.fromkeys(one.page for one in findings)), str(len(findings)), str(_agreed(findings)))
+        for name, findings in found.items()
+    ]
+    parts = [
+        f"Commit {commit}.",
+        markdown(TextTable("Compared", ("run", "pages", "compared", "agree"), tuple(rows))),
+    ]
+    wrong = [(name, one) for name, findings in found.items() for one in findings if one.verdict != AGREES]
+    if wrong:
+        cells = tuple((name, one.page, one.place, one.printed, one.found, one.verdict) for name, one in wrong)
+        header = ("run", "page", "where", "printed", "found", "verdict")
+        parts.append(markdown(TextTable("What does not agree", header, cells)))
+    left = tuple((page, ", ".join(map(plain, table.columns)), why) for page, table, why in not_compared(registry))
+    parts.append(markdown(TextTable("Not compared", ("page", "table", "why"), left)))
+    parts.append("Numbers in running text that docs/reproduce.yaml does not name are not compared; timings never are.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _agreed(findings: list[Finding]) -> int:
+    return sum(finding.verdict == AGREES for finding in findings)
+
+
+def not_compared(registry: Registry) -> list[tuple[str, Table, str]]:
+    """Return every table with numbers in README and docs, or columns of it, that no run stands behind, and why."""
+    checks = [check for run in registry.runs.values() for check in run.tables]
+    found = []
+    for path in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))):
+        page = path.relative_to(REPOSITORY).as_posix()
+        for table in markdown_tables(path.read_text(encoding="utf-8")):
+            if not table.has_numbers:
+                continue
+            own = [check for check in checks if check.page == page and table.header.startswith(check.header)]
+            reasons = [one.why for one in registry.left_out if one.page == page and table.header.startswith(one.header)]
+            missing = [name for name in table.columns[1:] if not any(check.compares(name) for check in own)]
+            if not own:
+                found.append((page, table, (reasons or ["no entry in docs/reproduce.yaml"])[0]))
+            elif missing:
+                found.append((page, table, f"only {', '.join(map(plain, missing))}: {(reasons or ['no entry'])[0]}"))
+    return found
+
+
+if __name__ == "__main__":
+    run_command(main, Args, "python -m experiments.reproduce", "Rebuild the documents' numbers and compare.")

@@ -1,0 +1,107 @@
+"""Numbers as documents print them: the same digits agree, others do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imsave
+
+from analysis import printed
+
+PAGE = """Text with | a bar.
+
+| | Shortfall [95 %] | sd |
+|---|---:|---|
+| `twap` | **−8.41** [−8.75, −8.08] | 2 500 |
+| high-low | +0.10 | |
+
+| a | b |
+|---|---|
+| x | words |
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("**+1.16** (0.68 to 1.64)", ("1.16", "0.68", "1.64")),
+        ("−8.41 [−8.75, −8.08]", ("-8.41", "-8.75", "-8.08")),
+        ("52 034 shares, n = 4\u00a0000", ("52034", "4000")),
+        ("−0.00 and +0.0", ("0.00", "0.0")),
+        ("1 or 2 and 20", ("1", "2", "20")),
+        ("no number", ()),
+    ],
+)
+def test_numbers_are_read_as_printed(text: str, found: tuple[str, ...]) -> None:
+    assert printed.numbers(text) == found
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "same"),
+    [
+        ("−8.41 [−8.75, −8.08]", "-8.41 [-8.75, -8.08]", True),
+        ("−8.41 [−8.75, −8.08]", "-8.41 [-8.75, -8.09]", False),
+        ("+1.2", "1.2", True),
+        ("1.2", "-1.2", False),
+        ("11.8 (9.8 to 13.7)", "11.77 (9.83 to 13.71)", True),
+        ("11.7 (9.8 to 13.7)", "11.77 (9.83 to 13.71)", False),
+        ("1.20", "1.2", False),
+        ("−0.10", "-0.10 [-0.40, 0.20]", True),
+        ("−0.10 [−0.40, 0.20]", "-0.10", False),
+        ("**fail**", "fail", True),
+        ("pass", "fail", False),
+        ("0.0", "-0.01", True),
+        ("1.5", "–", False),
+    ],
+)
+def test_texts_agree_to_the_printed_digit(there: str, here: str, same: bool) -> None:
+    assert printed.agrees(there, here) is same
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "same"),
+    [
+        ("−7.79 ± 0.68", "-8.40 ± 0.10", True),
+        ("−7.79 ± 0.68", "-8.48 ± 0.90", False),
+        ("+1.95 (0.97 to 2.93)", "1.00 (0.20 to 1.80)", True),
+        ("+1.95 (0.97 to 2.93)", "0.90 (0.20 to 1.80)", False),
+        ("1.95", "1.95", False),
+    ],
+)
+def test_a_policy_trained_again_agrees_within_the_printed_interval(there: str, here: str, same: bool) -> None:
+    assert printed.agrees(there, here, retrained=True) is same
+
+
+def test_tables_are_found_by_the_beginning_of_their_header() -> None:
+    first, second = printed.markdown_tables(PAGE)
+    assert printed.find_table(PAGE, " | Shortfall") == first
+    assert printed.find_table(PAGE, "a | b") == second
+    assert printed.find_table(PAGE, "b") is None
+    assert first.columns == ("", "Shortfall [95 %]", "sd")
+    assert [first.label(row) for row in first.rows] == ["twap", "high low"]
+    assert first.rows[1] == ("high-low", "+0.10", "")
+    assert (first.has_numbers, second.has_numbers) == (True, False)
+
+
+def test_templates_are_filled_from_a_run_and_say_what_it_lacks() -> None:
+    run = printed.with_halves(
+        {"pairs": {"a-b": {"mean": -1.234, "ci95": [-2.0, 0.0]}, "c-b": {"mean": None, "ci95": None}}}
+    )
+    template = "{pairs[$row][mean]:.2f} ± {pairs[$row][half]:.1f}"
+    assert printed.fill_in(template, run, "a-b") == "-1.23 ± 1.0"
+    assert printed.fill_in(template, run, "c-b") == "–"
+    assert printed.fill_in(template, run, "d-b") == "–"
+
+
+def test_figures_are_the_same_pixel_by_pixel(tmp_path: Path) -> None:
+    image = np.zeros((40, 50, 3))
+    imsave(tmp_path / "a.png", image)
+    imsave(tmp_path / "b.png", image)
+    image[10:20, 10:20] = 1.0
+    imsave(tmp_path / "c.png", image)
+    imsave(tmp_path / "d.png", image[:30])
+    assert printed.same_figure(tmp_path / "a.png", tmp_path / "b.png")
+    assert not printed.same_figure(tmp_path / "a.png", tmp_path / "c.png")
+    assert not printed.same_figure(tmp_path / "a.png", tmp_path / "d.png")
