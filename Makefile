@@ -21,8 +21,8 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup experiment train compare benchmarks report watch calibrate impact explain frontier backtest realism lobster sweep
-.PHONY: notebooks reproduce
+.PHONY: help setup experiment train curves validate compare benchmarks report watch calibrate
+.PHONY: impact explain frontier backtest realism lobster sweep notebooks reproduce
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -47,6 +47,12 @@ experiment: $(STAMP) ## Train a policy, compare it with TWAP on the same markets
 
 train: $(STAMP) ## Train a policy as CONFIG says; resumes; ARGS=--quick for a trial run
 	$(PY) -m experiments.train $(CONFIG) $(ARGS)
+
+curves: $(STAMP) ## Draw the learning curves of trainings, as in ARGS="results/quick-*"
+	$(PY) -m experiments.curves $(ARGS)
+
+validate: $(STAMP) ## Judge trainings on validation markets against TWAP, as in ARGS="results/quick-*"
+	$(PY) -m experiments.validate $(ARGS)
 
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
 	$(PY) -m experiments.compare $(CONFIG) $(ARGS)

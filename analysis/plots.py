@@ -553,6 +553,33 @@ def sweep_figure(rows: Sequence[Mapping[str, Any]], rungs: int) -> Figure:
         return _finish(figure)
 
 
+def learning_curves(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], labels: Mapping[str, str]) -> Figure:
+    """Draw how trainings went, a panel a configuration: each training thin, the median bold, the quartiles as a band.
+
+    Median and quartiles are those of the trainings at the same number of environment steps, as far as all have come.
+
+    Args:
+        curves: By title of the panel, of each training the environment steps and the values there, both `(K,)`.
+        labels: By title, what the values are and their unit.
+    """
+    with style():
+        figure, axes = _figure(0.6 + 2.3 * len(curves), len(curves))
+        for ax, (title, runs), colour in zip(axes[:, 0], curves.items(), colours(list(curves)).values(), strict=True):
+            for steps, values in runs:
+                ax.plot(steps, values, color=colour, alpha=0.4, linewidth=0.7)
+            ends = [(np.min(steps), np.max(steps)) for steps, _ in runs]
+            grid = np.linspace(max(first for first, _ in ends), min(last for _, last in ends), GRID_POINTS)
+            low, median, high = np.quantile([np.interp(grid, *run) for run in runs], [0.25, 0.5, 0.75], axis=0)
+            ax.fill_between(grid, low, high, color=colour, alpha=0.16, linewidth=0)
+            ax.plot(grid, median, color=colour, linewidth=2.2)
+            ax.set_title(f"{title} ({len(runs)} training seed{'s' * (len(runs) > 1)})")
+            ax.set_ylabel(labels[title])
+            ax.set_xlim(left=0)
+            ax.xaxis.set_major_formatter(lambda steps, _: f"{steps:,.0f}".replace(",", "\u202f"))
+        axes[-1, 0].set_xlabel("environment steps")
+        return _finish(figure)
+
+
 def _values_text(values: Mapping[str, Any]) -> str:
     """Values of a trial in one line, by the last part of their names."""
     parts = [f"{name.rpartition('.')[2]} {_value_text(value)}" for name, value in values.items()]

@@ -36,6 +36,18 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def seed_range(text: str) -> range:
+    """Read a half-open range of seeds.
+
+    Raises:
+        argparse.ArgumentTypeError: Unless it is A:B with A < B.
+    """
+    begin, separator, end = text.partition(":")
+    if not (separator and begin.isdecimal() and end.isdecimal() and int(begin) < int(end)):
+        raise argparse.ArgumentTypeError(f"seeds are A:B with A < B (B is left out), got {text!r}")
+    return range(int(begin), int(end))
+
+
 def count(text: str) -> int:
     """Read a number of things.
 

@@ -9,7 +9,6 @@ replaced by one a cent lower. "all" is what `Switches.all_on()` turns on. `docs/
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from abides_markets.tape import MarketTape
 from abides_markets.utils import config_append_agents
 from benchmarks.machine import OneLineParser
 from benchmarks.machine import describe
+from benchmarks.machine import seed_range
 from benchmarks.machine import write_json
 
 SYMBOL = "ABM"
@@ -216,17 +216,10 @@ def _row(setting: str, row: dict[str, float]) -> str:
     return f"{setting:<32}" + "".join(f"{value:>15{formats.get(name, '.2f')}}" for name, value in row.items())
 
 
-def _seeds(text: str) -> range:
-    begin, separator, end = text.partition(":")
-    if not (separator and begin.isdecimal() and end.isdecimal() and int(begin) < int(end)):
-        raise argparse.ArgumentTypeError(f"seeds are A:B with A < B (B is left out), got {text!r}")
-    return range(int(begin), int(end))
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print the tables and, if asked, write the numbers."""
     parser = OneLineParser(prog="benchmarks.switches", description="What each switch changes in rmsc04 to 10:00.")
-    parser.add_argument("--seeds", type=_seeds, default=range(20), metavar="A:B", help="default: 0:20")
+    parser.add_argument("--seeds", type=seed_range, default=range(20), metavar="A:B", help="default: 0:20")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
     args = parser.parse_args(arguments)
     if args.json is not None and not args.json.parent.is_dir():

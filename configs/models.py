@@ -406,14 +406,14 @@ class TrainingConfig(Model):
         return self
 
 
-def _dotted(value: Any, prefix: str = "") -> Any:
+def dotted(value: Any, prefix: str = "") -> Any:
     """Flatten nested mappings to one by dotted name; anything else is left as it is."""
     if not isinstance(value, dict):
         return value
     flat: dict[str, Any] = {}
     for key, item in value.items():
         name = f"{prefix}{key}"
-        flat |= _dotted(item, f"{name}.") if isinstance(item, dict) else {name: item}
+        flat |= dotted(item, f"{name}.") if isinstance(item, dict) else {name: item}
     return flat
 
 
@@ -432,7 +432,7 @@ class SweepConfig(Model):
         concurrent: Trials at a time, each on one core.
     """
 
-    parameters: Annotated[dict[str, list[Any]], BeforeValidator(_dotted)] = {
+    parameters: Annotated[dict[str, list[Any]], BeforeValidator(dotted)] = {
         "training.learning_rate": [1e-3, 3e-4],
         "training.gamma": [0.99, 0.999],
     }

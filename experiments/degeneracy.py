@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from agents.actions import make_actions
 from agents.features import Observer
 from agents.numpy_policy import NumpyPolicy
-from agents.views import VIEW
 from agents.views import Rows
 from configs import Experiment
 from configs import Side
-from envs import OptimalExecEnv
+from envs import OptimalExecVectorEnv
 from experiments.rollouts import MarketKind
 from experiments.rollouts import Rollout
 from experiments.rollouts import run_rule
@@ -111,13 +110,14 @@ def examine(
     observations: list[NDArray[np.float32]] = []
     rows = []
 
-    def act(env: OptimalExecEnv, observation: NDArray[np.float32]) -> int:
-        observations.append(observation)
-        rows.append(env.rows[0])
-        return int(policy.act(observation[np.newaxis])[0])
+    def act(env: OptimalExecVectorEnv, seen: NDArray[np.float32]) -> NDArray[np.int64]:
+        observations.append(seen.copy())
+        rows.append(env.rows)
+        return policy.act(seen)
 
-    rollouts = run_rule(experiment, market, act, episodes)
-    seen, views = np.stack(observations), np.array(rows, dtype=VIEW)
+    # One at a time: what was seen then lies in the order of the episodes.
+    rollouts = [rollout for episode in episodes for rollout in run_rule(experiment, market, act, [episode])]
+    seen, views = np.concatenate(observations), np.concatenate(rows)
     actions = policy.act(seen)
     action_set = make_actions(experiment.actions)
     counts = np.bincount(actions, minlength=policy.action_count)

@@ -30,6 +30,7 @@ from configs import Experiment
 from configs import load_experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
+from configs.models import TrainingConfig
 from envs import OptimalExecVectorEnv
 from experiments.console import Progress
 from experiments.console import Settings
@@ -189,22 +190,11 @@ def train(experiment: Experiment, market: MarketKind) -> NumpyPolicy:
             training.prioritised,
             FIRST_BETA + (1 - FIRST_BETA) * min(1.0, steps / training.steps),
         )
-        tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
-        q = network(tensors["obs"]).gather(1, tensors["actions"][:, None])[:, 0]
-        with torch.no_grad():
-            next_q = target(tensors["next_obs"])
-            judged = network(tensors["next_obs"]) if training.double else next_q
-            best = next_q.gather(1, judged.argmax(dim=1, keepdim=True))[:, 0]
-            td_target = tensors["returns"] + tensors["discounts"] * best
-        loss = (tensors["weights"] * nn.functional.huber_loss(q, td_target, reduction="none")).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), training.grad_clip)
-        optimizer.param_groups[0]["lr"] = np.interp(steps, *np.array(training.learning_rate).T)
-        optimizer.step()
+        learning_rate = float(np.interp(steps, *np.array(training.learning_rate).T))
+        errors, loss = td_update(network, target, optimizer, batch, training, learning_rate)
         losses.append(loss.item())
         if training.prioritised:
-            replay.update(batch["rows"].astype(np.int64), (q - td_target).detach().numpy())
+            replay.update(batch["rows"].astype(np.int64), errors.numpy())
 
     with Progress("train", training.steps) as progress:
         returns = np.zeros(training.envs)
@@ -256,6 +246,31 @@ def train(experiment: Experiment, market: MarketKind) -> NumpyPolicy:
         layer_of(network.value) if network.value is not None else None,
         metadata,
     )
+
+
+def td_update(
+    network: QNetwork,
+    target: QNetwork,
+    optimizer: torch.optim.Optimizer,
+    batch: dict[str, NDArray[np.generic]],
+    training: TrainingConfig,
+    learning_rate: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make one gradient step on a batch of `Replay.sample`; return the TD errors `[B]` and the loss."""
+    tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
+    q = network(tensors["obs"]).gather(1, tensors["actions"][:, None])[:, 0]
+    with torch.no_grad():
+        next_q = target(tensors["next_obs"])
+        judged = network(tensors["next_obs"]) if training.double else next_q
+        best = next_q.gather(1, judged.argmax(dim=1, keepdim=True))[:, 0]
+        td_target = tensors["returns"] + tensors["discounts"] * best
+    loss = (tensors["weights"] * nn.functional.huber_loss(q, td_target, reduction="none")).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), training.grad_clip)
+    optimizer.param_groups[0]["lr"] = learning_rate
+    optimizer.step()
+    return (q - td_target).detach(), loss.detach()
 
 
 def layer_of(linear: nn.Module) -> Layer:

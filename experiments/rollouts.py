@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,14 +26,15 @@ SECONDS_AN_UPDATE = 1.2e-3
 """A gradient update of a small network on one core, measured in 2026."""
 SECONDS_A_PPO_UPDATE = 4e-3
 """RLlib's update of PPO on a minibatch, likewise."""
-SECONDS_AN_ACTION = 2e-5
-"""A greedy action of a small network, likewise."""
 
+LANES = 32
+"""Episodes that are run side by side: more is hardly faster, and a market takes 4 MB."""
 TIMED_ROUNDS = 50
 """Steps of every environment that an estimate is made of."""
 
 MarketKind = Literal["abides", "stand-in"]
-Rule = Callable[[OptimalExecEnv, NDArray[np.float32]], int]
+Rule = Callable[[OptimalExecVectorEnv, NDArray[np.float32]], NDArray[np.int64]]
+"""Chooses the actions `[N]` of N markets from the environment and its observations `[N, F]`."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,15 @@ class Rollout:
 def reference_rules() -> dict[str, Rule]:
     """What any policy is measured against: trading nothing, trading evenly, trading at once."""
     return {
-        "idle": lambda env, _: env.action_set.idle_action,
-        "twap": lambda env, _: int(env.action_set.twap_action(env.rows)[0]),
-        "immediate": lambda env, _: env.action_set.fastest_action,
+        "idle": lambda env, _: np.full(env.num_envs, env.action_set.idle_action),
+        "twap": lambda env, _: env.action_set.twap_action(env.rows),
+        "immediate": lambda env, _: np.full(env.num_envs, env.action_set.fastest_action),
     }
 
 
 def greedy(policy: NumpyPolicy) -> Rule:
     """The rule that takes the policy's best action."""
-    return lambda _, observation: int(policy.act(observation[np.newaxis])[0])
+    return lambda _, observations: policy.act(observations)
 
 
 def check_environment(experiment: Experiment, market: MarketKind) -> None:
@@ -82,32 +84,53 @@ def check_environment(experiment: Experiment, market: MarketKind) -> None:
 def run_rule(
     experiment: Experiment, market: MarketKind, rule: Rule, episodes: Iterable[tuple[int, Side]]
 ) -> list[Rollout]:
-    """Run a rule in the environment.
+    """Run a rule in the environment, `LANES` episodes side by side.
 
     Args:
         experiment: The experiment.
         market: Which market the environment runs on.
-        rule: Chooses the action from the environment and its observation.
+        rule: Chooses the actions.
         episodes: Seed of the market and side of the parent order of each episode.
 
     Returns:
         One result an episode, in order.
+
+    Raises:
+        RuntimeError: If a market never has both sides in the window.
     """
-    env = OptimalExecEnv(experiment, market=market)
-    results = []
-    for seed, side in episodes:
-        observation, _ = env.reset(seed=seed, options={"side": side})
-        actions: Counter[int] = Counter()
-        total, done = 0.0, False
-        while not done:
-            action = rule(env, observation)
-            actions[action] += 1
-            observation, reward, terminated, truncated, info = env.step(action)
-            total += float(reward)
-            done = terminated or truncated
-        results.append(Rollout(seed, side, total, float(info["completion"]), float(info["shortfall_cents"]), actions))
+    waiting = deque(enumerate(episodes))
+    results: dict[int, Rollout] = {}
+    lanes = min(LANES, len(waiting))
+    if not lanes:
+        return []
+    env = OptimalExecVectorEnv(lanes, experiment, market=market)
+    running: dict[int, tuple[int, int, Side]] = {}  # of each lane: place in the results, market, side
+    rewards, actions = np.zeros(lanes), [Counter[int]() for _ in range(lanes)]
+
+    def begin(lane: int) -> NDArray[np.float32]:
+        place, (seed, side) = waiting.popleft()
+        running[lane] = place, seed, side
+        rewards[lane], actions[lane] = 0.0, Counter()
+        options = {"market_seed": seed, "side": side, "reset_mask": np.arange(lanes) == lane}
+        return env.reset(options=options)[0]
+
+    for lane in range(lanes):
+        observations = begin(lane)
+    while running:
+        chosen = rule(env, observations)
+        for lane in running:
+            actions[lane][int(chosen[lane])] += 1
+        # A lane with nothing left to run goes on with markets of its own, which nobody looks at.
+        observations, gained, ended, _, infos = env.step(chosen)
+        rewards += gained
+        for lane in [lane for lane in running if ended[lane]]:
+            place, seed, side = running.pop(lane)
+            completion, shortfall = float(infos["completion"][lane]), float(infos["shortfall_cents"][lane])
+            results[place] = Rollout(seed, side, float(rewards[lane]), completion, shortfall, actions[lane])
+            if waiting:
+                observations = begin(lane)
     env.close()
-    return results
+    return [results[place] for place in sorted(results)]
 
 
 def seconds_to_train(experiment: Experiment, market: MarketKind, steps: int) -> float:
@@ -120,12 +143,17 @@ def seconds_to_train(experiment: Experiment, market: MarketKind, steps: int) -> 
             updates = training.ppo.epochs / training.batch_size * SECONDS_A_PPO_UPDATE
         case "search":
             updates = 0.0  # one in a hundred thousand steps
-    return steps * (_seconds_a_sampled_step(experiment, market) + updates)
+    return steps * (_seconds_a_step(experiment, market, training.envs) + updates)
 
 
-def _seconds_a_sampled_step(experiment: Experiment, market: MarketKind) -> float:
-    """Time a step of one of the environments that training steps side by side, its part of the resets included."""
-    env = OptimalExecVectorEnv(experiment.training.envs, experiment, market=market)
+def seconds_to_judge(experiment: Experiment, market: MarketKind, episodes: int) -> float:
+    """Estimate how long so many episodes of a policy take on one idle core, from some steps made now."""
+    return episodes * experiment.decisions * _seconds_a_step(experiment, market, min(LANES, episodes))
+
+
+def _seconds_a_step(experiment: Experiment, market: MarketKind, envs: int) -> float:
+    """Time a step of one of so many environments side by side, its part of the resets included."""
+    env = OptimalExecVectorEnv(envs, experiment, market=market)
     first = parse_seeds(load_seed_ranges().validation).start
     env.reset(seed=first)  # loads what is compiled
     begin = perf_counter()
@@ -138,23 +166,6 @@ def _seconds_a_sampled_step(experiment: Experiment, market: MarketKind) -> float
     seconds = (perf_counter() - begin) / rounds + reset / experiment.decisions
     env.close()
     return seconds / env.num_envs
-
-
-def seconds_to_judge(experiment: Experiment, market: MarketKind, episodes: int) -> float:
-    """Estimate how long so many episodes of a policy take on one idle core, from an episode run now."""
-    seconds, steps = _seconds_a_step(experiment, market)
-    return episodes * steps * (seconds + SECONDS_AN_ACTION)
-
-
-def _seconds_a_step(experiment: Experiment, market: MarketKind) -> tuple[float, int]:
-    """Time a step of TWAP in a validation market; return it and the steps of the episode."""
-    (first,) = validation_episodes(experiment, 1)
-    twap = reference_rules()["twap"]
-    run_rule(experiment, market, twap, [first])  # loads what is compiled
-    begin = perf_counter()
-    (rollout,) = run_rule(experiment, market, twap, [first])
-    steps = rollout.actions.total()
-    return (perf_counter() - begin) / steps, steps
 
 
 def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, Side]]:

@@ -79,6 +79,8 @@ def test_make_help_lists_every_target() -> None:
     [
         "experiment",
         "train",
+        "curves",
+        "validate",
         "compare",
         "benchmarks",
         "report",

@@ -107,3 +107,24 @@ def test_parts_are_bars_as_long_as_the_means(frames: dict[str, pd.DataFrame]) ->
     assert len(widths) == 4 * len(STRATEGIES)
     assert widths[:2] == pytest.approx(means.loc["twap", ["execution_cents", "drift_cents"]].tolist())
     assert widths[3] == pytest.approx(means.loc["twap", "shortfall_cents"])
+
+
+def test_learning_curves_show_every_training_their_median_and_middle_half() -> None:
+    steps = np.linspace(0, 1_000, 11)
+    runs = [(steps, level + steps / 1_000) for level in (5.0, 1.0, 3.0, 2.0, 4.0)]
+    # One training has not come as far: median and band end there.
+    runs[0] = (runs[0][0][:6], runs[0][1][:6])
+    figure = plots.learning_curves({"one": runs, "two": runs[:1]}, {"one": "mean return, cents", "two": "dollars"})
+    first, second = figure.axes
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["one (5 training seeds)", "two (1 training seed)"]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["mean return, cents", "dollars"]
+    *thin, bold = first.get_lines()
+    assert len(thin) == 5
+    assert all(line.get_linewidth() < bold.get_linewidth() for line in thin)
+    x, y = np.asarray(bold.get_xdata()), np.asarray(bold.get_ydata())
+    assert (x[0], x[-1]) == (0, 500)
+    np.testing.assert_allclose(y, 3.0 + x / 1_000)
+    (band,) = first.collections
+    low, high = (extreme(band.get_paths()[0].vertices[:, 1]) for extreme in (np.min, np.max))
+    assert (low, high) == (2.0, 4.5)
+    assert len(second.get_lines()) == 2

@@ -22,7 +22,7 @@ from benchmarks.machine import write_json
         (reference.main, ["--seeds"], "--seeds"),
         (reference.main, ["--sed", "1"], "--sed"),
         (reference.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
-        (cross_check.main, ["--seeds", "3"], "an interval needs two seeds or more, got [3]"),
+        (cross_check.main, ["--seeds", "3:4"], "an interval needs two seeds or more, got 3:4"),
         (training.main, ["--steps", "5"], "give a whole number of at least 10, got '5'"),
         (training.main, ["--json", "/no/such/folder/file.json"], "no folder '/no/such/folder'"),
         (switches.main, ["--seeds", "5:5"], "seeds are A:B with A < B (B is left out), got '5:5'"),

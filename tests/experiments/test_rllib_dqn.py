@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from collections.abc import Iterator
@@ -29,8 +30,12 @@ from configs import parse_seeds
 from experiments.algorithms import build_algorithm
 from experiments.algorithms import round_size
 from experiments.checkpoints import list_checkpoints
+from experiments.dqn_torch import QNetwork
+from experiments.dqn_torch import td_update
 from experiments.env_runner import market_seed
 from experiments.ray_session import local_ray
+from experiments.replay import Batch
+from experiments.replay import Transitions
 from experiments.rllib_dqn import ExecutionDQN
 from experiments.rllib_dqn import build_config
 from experiments.trainer import Report
@@ -93,6 +98,47 @@ def test_the_exported_policy_computes_what_rllib_computes(dueling: bool, tmp_pat
     algorithm.advance(100)
     assert not np.allclose(algorithm.env_runner.policy.q_values(x), theirs, atol=1e-5)
     np.testing.assert_array_equal(policy.q_values(x), exported)
+    algorithm.stop()
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("dueling", [True, False])
+def test_an_update_is_that_of_plain_torch(dueling: bool, double: bool) -> None:
+    experiment = small(dueling=dueling, double=double, grad_clip=0.5)
+    training = experiment.training
+    algorithm = made(experiment)
+    ours = algorithm.network
+    inputs, actions = len(experiment.observation.features), 5
+    network = QNetwork(inputs, training.hidden, actions, dueling)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+
+    def as_theirs() -> dict[str, torch.Tensor]:
+        """The weights of RLlib's network, by the names of the plain one."""
+        layers = {"encoder.net.mlp.0": "hidden.0", "encoder.net.mlp.2": "hidden.1", "af.net.mlp.0": "advantage"}
+        layers |= {"vf.net.mlp.0": "value"} if dueling else {}
+        own = ours.state_dict()
+        return {f"{new}.{part}": own[f"{old}.{part}"] for old, new in layers.items() for part in ("weight", "bias")}
+
+    network.load_state_dict(as_theirs())
+    target = copy.deepcopy(network)  # at first the target network is the network
+    rng = np.random.default_rng(0)
+    for step in range(40):
+        obs, next_obs = (rng.normal(size=(16, inputs)).astype(np.float32) for _ in range(2))
+        chosen, n_step = rng.integers(actions, size=16), rng.integers(1, 4, size=16)
+        rewards, weight = (rng.normal(size=16).astype(np.float32), rng.random(16).astype(np.float32))
+        ended = rng.random(16) < 0.2
+        discounts = np.where(ended, 0, training.gamma**n_step).astype(np.float32)
+        batch = Batch(np.arange(16), Transitions(obs, chosen, rewards, next_obs, ended, n_step), weight)
+        plain = {"obs": obs, "actions": chosen, "returns": rewards, "next_obs": next_obs, "discounts": discounts}
+        errors, loss = algorithm.learner.learn(batch, 0.01)
+        others, other = td_update(network, target, optimizer, {**plain, "weights": weight}, training, 0.01)
+        torch.testing.assert_close(errors, others, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(loss, other, atol=1e-4, rtol=1e-3)
+        if step == 20:
+            algorithm.learner.update_target()
+            target.load_state_dict(network.state_dict())
+    for name, value in as_theirs().items():
+        torch.testing.assert_close(value, network.state_dict()[name], atol=1e-4, rtol=1e-3)
     algorithm.stop()
 
 

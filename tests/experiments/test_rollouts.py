@@ -1,13 +1,22 @@
 from __future__ import annotations
 
-import pytest
+from collections import Counter
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agents.views import Rows
 from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
+from envs import OptimalExecEnv
+from experiments import rollouts
 from experiments.rollouts import SECONDS_AN_UPDATE
+from experiments.rollouts import MarketKind
+from experiments.rollouts import Rollout
 from experiments.rollouts import check_environment
 from experiments.rollouts import reference_rules
 from experiments.rollouts import run_rule
@@ -65,3 +74,36 @@ def test_validation_episodes_are_paired_and_of_the_validation_range(experiment: 
 def test_an_unknown_feature_is_told_before_anything_runs() -> None:
     with pytest.raises(ConfigError, match="nonsense"):
         check_environment(load_experiment("quick", {"observation.features": ["nonsense"]}), "stand-in")
+
+
+@pytest.mark.parametrize("market", ["abides", "stand-in"])
+def test_side_by_side_as_one_by_one(market: MarketKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load_experiment(
+        "quick",
+        {
+            "decision_interval": "60s",
+            "order": {"window": "10min", "quantity": 800},
+            "actions": {"kind": "lots", "lot": 50},
+        },
+    )
+    episodes = [(1_000_000, "sell"), (1_000_001, "buy"), (1_000_000, "buy"), (1_000_002, "sell"), (1_000_003, "buy")]
+
+    def action(rows: Rows) -> NDArray[np.int64]:
+        return np.where(rows["side"] > 0, 4, 2)
+
+    one_by_one = []
+    env = OptimalExecEnv(experiment, market=market)
+    for seed, side in episodes:
+        env.reset(seed=seed, options={"side": side})
+        rewards, actions, done = [], [], False
+        while not done:
+            actions.append(int(action(env.rows)[0]))
+            _, reward, done, _, info = env.step(actions[-1])
+            rewards.append(float(reward))
+        result = info["completion"], info["shortfall_cents"]
+        one_by_one.append(Rollout(seed, side, pytest.approx(sum(rewards)), *result, Counter(actions)))
+    assert len({rollout.actions.total() for rollout in one_by_one}) > 1
+    for lanes in (1, 2, 32):
+        monkeypatch.setattr(rollouts, "LANES", lanes)
+        assert run_rule(experiment, market, lambda env, _: action(env.rows), episodes) == one_by_one
+    assert run_rule(experiment, market, reference_rules()["idle"], []) == []
