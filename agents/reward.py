@@ -18,6 +18,7 @@ from abides_markets.compiled.layout import VIEW_ASK_PRICE
 from abides_markets.compiled.layout import VIEW_BID_PRICE
 from abides_markets.compiled.layout import VIEW_ELAPSED
 from abides_markets.compiled.layout import VIEW_FILLED
+from abides_markets.compiled.layout import VIEW_LEFT
 from abides_markets.compiled.layout import VIEW_MID2
 from abides_markets.compiled.layout import VIEW_PARENT
 from abides_markets.compiled.layout import VIEW_SIDE
@@ -87,6 +88,14 @@ def _benchmark_gains(before: Ints, after: Ints, gains: Floats) -> None:
         gains[i] = scheduled * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] - v[VIEW_MID2]) / 2 - (_lead(w) - _lead(v))
 
 
+@compiled
+def _held(before: Ints, after: Ints, held: Floats) -> None:
+    """Write ΔE·(left / Q)² between views `(N, VIEW)` into `held` `(N,)`."""
+    for i in range(len(before)):
+        v, w = before[i], after[i]
+        held[i] = (_even(w) - _even(v)) * (w[VIEW_LEFT] / w[VIEW_PARENT]) ** 2
+
+
 class Reward:
     """The terms of the reward under one configuration."""
 
@@ -153,8 +162,11 @@ class Reward:
         interval (Almgren and Chriss 2001, section 1.3), a share; as a running penalty it is that of Cartea, Jaimungal
         and Penalva (2015), section 6.5.
         """
-        elapsed = (np.minimum(view["elapsed"] / view["window"], 1) for view in (after, rows))
-        return self._config.running_penalty * (next(elapsed) - next(elapsed)) * (after["left"] / after["parent"]) ** 2
+        if not self._config.running_penalty:
+            return np.zeros(len(rows))
+        held = np.empty(len(rows))
+        _held(words_of(rows), words_of(after), held)
+        return self._config.running_penalty * held
 
     def completion_penalty(self, left: NDArray[Any], rows: Rows) -> Floats:
         """Return β·left / Q of each market `(N,)`, for shares left at the end of the window."""
