@@ -64,7 +64,7 @@ def prepare() -> None:
     with _alone(jit.CACHE / "lock"):
         if not done.exists():
             print(
-                f"compiling the market engine, once (about half a minute; kept in {jit.CACHE})",
+                f"compiling the market engine, once (about a minute; kept in {jit.CACHE})",
                 file=sys.stderr,
                 flush=True,
             )
