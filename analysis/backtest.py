@@ -17,8 +17,8 @@ from analysis.impact import with_interval
 from analysis.plots import ASK
 from analysis.plots import BID
 from analysis.plots import GAIN
-from analysis.plots import _figure
-from analysis.plots import _finish
+from analysis.plots import laid_out
+from analysis.plots import new_figure
 from analysis.plots import style
 from analysis.stats import estimate
 
@@ -84,7 +84,7 @@ def backtest_figure(summary: Mapping[str, Any]) -> Figure:
     """
     names = list(summary["strategies"])
     with style():
-        figure, axes = _figure(1.4 + 0.34 * len(names))
+        figure, axes = new_figure(1.4 + 0.34 * len(names))
         ax = axes[0, 0]
         for place, name in enumerate(names):
             entry = summary["strategies"][name]
@@ -110,4 +110,4 @@ def backtest_figure(summary: Mapping[str, Any]) -> Figure:
         ax.set_xlabel(f"{GAIN}; logarithmic beyond ±10")
         handles, labels = ax.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2)
-        return _finish(figure)
+        return laid_out(figure)

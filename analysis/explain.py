@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from analysis.plots import ASK
 from analysis.plots import BID
-from analysis.plots import _figure
-from analysis.plots import _finish
+from analysis.plots import laid_out
+from analysis.plots import new_figure
 from analysis.plots import style
 from analysis.stats import estimate
 from analysis.stats import estimate_ratio
@@ -224,7 +224,7 @@ def maps_figure(maps: Sequence[Mapping[str, Any]]) -> Figure:
         maps: What `binned_mean` returned, with the names of the coordinates in `labels`.
     """
     with style():
-        figure, axes = _figure(3.5, 1, len(maps))
+        figure, axes = new_figure(3.5, 1, len(maps))
         largest = max(1.5, *(_largest(one["mean"]) for one in maps))
         for ax, one in zip(axes[0], maps, strict=True):
             mean = np.array(one["mean"], dtype=float)
@@ -240,7 +240,7 @@ def maps_figure(maps: Sequence[Mapping[str, Any]]) -> Figure:
             ax.grid(visible=False)
         bar = figure.colorbar(image, ax=axes[0].tolist(), shrink=0.85)
         bar.set_label("ordered, multiples of the even rate")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _largest(rows: Sequence[Sequence[float | None]]) -> float:
@@ -253,7 +253,7 @@ def importance_figure(importance: Mapping[str, Any]) -> Figure:
     places = range(len(names))
     panels = (("reward", "reward lost, cents"), ("shortfall_cents", "shortfall lost, cents"))
     with style():
-        figure, axes = _figure(1.2 + 0.27 * len(names), 1, 3, sharey=True, width_ratios=[1, 1.15, 1.15])
+        figure, axes = new_figure(1.2 + 0.27 * len(names), 1, 3, sharey=True, width_ratios=[1, 1.15, 1.15])
         axes[0, 0].barh(places, [100 * importance[name]["changed"] for name in names], color=BID, height=0.62)
         axes[0, 0].set_xlabel("decisions changed, %")
         for ax, (measure, label) in zip(axes[0, 1:], panels, strict=True):
@@ -268,7 +268,7 @@ def importance_figure(importance: Mapping[str, Any]) -> Figure:
             ax.grid(axis="y", visible=False)
         axes[0, 0].set_yticks(places, names)
         axes[0, 0].invert_yaxis()
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def slices_figure(slices: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Figure:
@@ -281,7 +281,7 @@ def slices_figure(slices: Sequence[Mapping[str, Any]], labels: Sequence[str]) ->
     columns = 2
     rows = -(-len(slices) // columns)
     with style():
-        figure, axes = _figure(0.6 + 2.3 * rows, rows, columns, sharey=True)
+        figure, axes = new_figure(0.6 + 2.3 * rows, rows, columns, sharey=True)
         for ax in axes.flat[len(slices) :]:
             ax.set_visible(False)
         for ax, one in zip(axes.flat, slices, strict=False):
@@ -300,7 +300,7 @@ def slices_figure(slices: Sequence[Mapping[str, Any]], labels: Sequence[str]) ->
             ax.set_yticks(shown, [labels[action] for action in shown], fontsize=8)
             figure.colorbar(image, ax=ax, extend="min").ax.tick_params(labelsize=8)
         figure.suptitle("Value below the best action's; line: the action taken", x=0.02, ha="left", fontsize=10)
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def trajectories_figure(trajectories: Mapping[str, Any], window_minutes: float) -> Figure:
@@ -312,7 +312,7 @@ def trajectories_figure(trajectories: Mapping[str, Any], window_minutes: float) 
     """
     minutes = window_minutes * np.array(trajectories["times"])
     with style():
-        figure, axes = _figure(3.4, 1, 2)
+        figure, axes = new_figure(3.4, 1, 2)
         _draw_band(axes[0, 0], minutes, trajectories["left"], "policy, middle 80 %")
         axes[0, 0].plot(minutes, 100 * (1 - minutes / window_minutes), color="#000000", linestyle="--", label="TWAP")
         axes[0, 0].set_ylabel("left to trade, % of the order")
@@ -327,7 +327,7 @@ def trajectories_figure(trajectories: Mapping[str, Any], window_minutes: float) 
             ax.set_xlim(0, window_minutes)
             ax.set_xlabel("minutes since arrival")
             ax.legend(fontsize=8.5)
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _draw_band(ax: Axes, minutes: Floats, band: Mapping[str, Sequence[float]], label: str) -> None:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from analysis.plots import ASK
 from analysis.plots import BID
 from analysis.plots import GAIN
-from analysis.plots import _figure
-from analysis.plots import _finish
+from analysis.plots import laid_out
+from analysis.plots import new_figure
 from analysis.plots import style
 from analysis.stats import estimate
 from analysis.tables import TextTable
@@ -139,7 +139,7 @@ def frontier_figure(summary: Mapping[str, Any]) -> Figure:
     means = {name: own["mean"]["mean"] for name, own in strategies.items()}
     off = [name for name, mean in means.items() if mean < FAR * float(np.median(list(means.values())))]
     with style():
-        figure, axes = _figure(4.4)
+        figure, axes = new_figure(4.4)
         ax: Axes = axes[0, 0]
         for (label, names), colour in zip(families.items(), (BID, "#000000"), strict=False):
             shown = {name: strategies[name] for name in names if name not in off}
@@ -162,7 +162,7 @@ def frontier_figure(summary: Mapping[str, Any]) -> Figure:
         if off:
             words = [f"{name} ({number(means[name], 0)}, sd {strategies[name]['sd']['mean']:.0f})" for name in off]
             ax.set_title(f"Off the figure: {', '.join(words)}", fontsize=9, fontweight="normal")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _places(shown: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:

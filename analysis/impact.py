@@ -30,8 +30,8 @@ from scipy import stats
 
 from analysis.plots import ASK
 from analysis.plots import BID
-from analysis.plots import _figure
-from analysis.plots import _finish
+from analysis.plots import laid_out
+from analysis.plots import new_figure
 from analysis.plots import style
 from analysis.stats import LEVEL
 from analysis.stats import estimate
@@ -220,10 +220,10 @@ def impact_figure(summary: Mapping[str, Any]) -> Figure:
         summary: What `summarise_impact` returned.
     """
     with style():
-        figure, axes = _figure(3.9, 1, 2, width_ratios=[1.35, 1])
+        figure, axes = new_figure(3.9, 1, 2, width_ratios=[1.35, 1])
         _draw_paths(axes[0, 0], summary)
         _draw_laws(axes[0, 1], summary)
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _draw_paths(ax: Axes, summary: Mapping[str, Any]) -> None:

@@ -108,15 +108,36 @@ def save(figure: Figure, path: Path | str) -> Path:
     return write_bytes(path, buffer.getvalue())
 
 
-def _figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
-    """Make a figure that no figure manager knows of, with a grid of axes."""
+def save_both(figure: Figure, path: Path) -> None:
+    """Write a figure as SVG and as PNG.
+
+    Args:
+        figure: The figure.
+        path: The files without their endings.
+    """
+    for ending in (".svg", ".png"):
+        save(figure, path.with_suffix(ending))
+
+
+def new_figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
+    """Make a figure that no figure manager knows of, with a grid of axes.
+
+    Args:
+        height: Inches; the width is that of all figures.
+        rows: Rows of axes.
+        columns: Columns of axes.
+        options: For `Figure.subplots`.
+
+    Returns:
+        The figure and its axes `(rows, columns)`.
+    """
     figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.07, h_pad=0.07))
     FigureCanvasAgg(figure)
     axes: np.ndarray = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, axes
 
 
-def _finish(figure: Figure) -> Figure:
+def laid_out(figure: Figure) -> Figure:
     """Lay the figure out once and keep it so: saving it twice gives the same bytes."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -158,7 +179,7 @@ def inventory_trajectories(
     rows = fill_contributions(fills, episodes)
     rows["part"] = rows["quantity"] / rows["parent"]
     with style():
-        figure, axes = _figure(3.7)
+        figure, axes = new_figure(3.7)
         ax = axes[0, 0]
         for i, (name, colour) in enumerate(colours(names).items()):
             own = episodes[episodes["strategy"] == name]
@@ -170,7 +191,7 @@ def inventory_trajectories(
         ax.set_ylim(0, 102)
         ax.set_ylabel("left to trade, % of the order")
         ax.legend(loc="upper right")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
@@ -232,7 +253,7 @@ def shortfall_distribution(
     pairs = len(names) > 1
     with style():
         heights = [len(names), max(1, len(names) - 1)] if pairs else [1]
-        figure, axes = _figure(1.5 + 0.5 * sum(heights), len(heights), height_ratios=heights)
+        figure, axes = new_figure(1.5 + 0.5 * sum(heights), len(heights), height_ratios=heights)
         top = axes[0, 0]
         for i, name in enumerate(names):
             _strip(top, i, values[name].to_numpy(), palette[name])
@@ -248,7 +269,7 @@ def shortfall_distribution(
             labels = [f"{name} − {names[0]}" for name in names[1:]]
             _strip_axis(bottom, labels, "paired differences on the same seeds")
             bottom.set_xlabel(f"cents per share (right of 0: better than {names[0]})")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def cost_against_time(episodes: pd.DataFrame, fills: pd.DataFrame, strategies: Sequence[str] | None = None) -> Figure:
@@ -268,7 +289,7 @@ def cost_against_time(episodes: pd.DataFrame, fills: pd.DataFrame, strategies: S
     rows = fill_contributions(fills, episodes)
     panels = (("execution_cents", "execution"), ("traded_cents", "execution + drift"))
     with style():
-        figure, axes = _figure(3.9, 1, 2)
+        figure, axes = new_figure(3.9, 1, 2)
         for ax, (column, title) in zip(axes[0], panels, strict=True):
             for i, (name, colour) in enumerate(colours(names).items()):
                 own = episodes[episodes["strategy"] == name]
@@ -283,7 +304,7 @@ def cost_against_time(episodes: pd.DataFrame, fills: pd.DataFrame, strategies: S
         axes[0, 0].set_ylabel(GAIN)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(5, len(names)))
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def cost_parts(costs: pd.DataFrame, strategies: Sequence[str] | None = None) -> Figure:
@@ -298,7 +319,7 @@ def cost_parts(costs: pd.DataFrame, strategies: Sequence[str] | None = None) -> 
     parts = ("execution", "drift", "opportunity", "shortfall")
     height = 0.8 / len(names)
     with style():
-        figure, axes = _figure(1.3 + 0.95 * len(parts) * max(0.5, len(names) / 5))
+        figure, axes = new_figure(1.3 + 0.95 * len(parts) * max(0.5, len(names) / 5))
         ax = axes[0, 0]
         for i, (name, colour) in enumerate(colours(names).items()):
             for j, part in enumerate(parts):
@@ -315,7 +336,7 @@ def cost_parts(costs: pd.DataFrame, strategies: Sequence[str] | None = None) -> 
         ax.set_xlabel(GAIN.replace("\n", " "))
         handles, labels = ax.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(5, len(names)))
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def markouts(found: Mapping[str, Any], strategies: Sequence[str]) -> Figure:
@@ -326,7 +347,7 @@ def markouts(found: Mapping[str, Any], strategies: Sequence[str]) -> Figure:
         strategies: Which, in order.
     """
     with style():
-        figure, axes = _figure(3.6)
+        figure, axes = new_figure(3.6)
         ax = axes[0, 0]
         for i, (name, colour) in enumerate(colours(strategies).items()):
             own = [found["strategies"][name][metric] for metric in MARKOUTS]
@@ -341,7 +362,7 @@ def markouts(found: Mapping[str, Any], strategies: Sequence[str]) -> Figure:
         ax.set_xlabel("after the fill")
         ax.set_ylabel("markout, cents per share filled\n(up: the price went the way of the fill)")
         figure.legend(loc="outside upper center", ncols=min(5, len(strategies)))
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def benchmark_matrix(found: Mapping[str, Any]) -> Figure:
@@ -358,7 +379,7 @@ def benchmark_matrix(found: Mapping[str, Any]) -> Figure:
     cells = [[regime["paired"][key]["shortfall_cents"] for regime in regimes.values()] for key in pairs]
     means = np.array([[np.nan if cell["mean"] is None else cell["mean"] for cell in row] for row in cells])
     with style():
-        figure, axes = _figure(1.9 + 0.3 * len(pairs))
+        figure, axes = new_figure(1.9 + 0.3 * len(pairs))
         figure.set_figwidth(max(WIDTH, 2.2 + 0.72 * len(regimes)))
         ax = axes[0, 0]
         image = ax.imshow(means, cmap="RdBu", norm=Normalize(-LARGEST_CENTS, LARGEST_CENTS), aspect="auto")
@@ -379,7 +400,7 @@ def benchmark_matrix(found: Mapping[str, Any]) -> Figure:
         ax.set_title(f"Shortfall minus that of {found['reference']} (bold: told apart)")
         bar = figure.colorbar(image, ax=ax, extend="both", shrink=0.8)
         bar.set_label("cents per share, positive is better")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _interval_band(paths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -413,7 +434,7 @@ def market_snapshot(
     """
     titles = [f"{name}: {side}, seed {seed}" for name in strategies]
     with style():
-        figure, axes = _figure(
+        figure, axes = new_figure(
             5.4, 2, len(strategies), sharex=True, sharey="row", height_ratios=[2.1, 1], gridspec_kw={"wspace": 0.04}
         )
         largest = _largest_fill(fills, strategies, seed, side)
@@ -434,7 +455,7 @@ def market_snapshot(
         axes[0, 0].set_ylabel("price − arrival, cents")
         axes[1, 0].set_ylabel("shares in book\n(ask up, bid down)")
         figure.legend(handles=_snapshot_legend(), loc="outside upper center", ncols=3)
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _one(rows: pd.DataFrame, strategy: str, seed: int, side: str) -> pd.DataFrame:
@@ -537,7 +558,7 @@ def sweep_figure(rows: Sequence[Mapping[str, Any]], rungs: int) -> Figure:
         rungs: Rungs of a trial that was not stopped; one that came less far is grey.
     """
     with style():
-        figure, axes = _figure(1.3 + 0.28 * len(rows))
+        figure, axes = new_figure(1.3 + 0.28 * len(rows))
         ax: Axes = axes[0, 0]
         for place, row in enumerate(rows):
             colour = "#000000" if row["rung"] == rungs else "#9a9a9a"
@@ -550,7 +571,7 @@ def sweep_figure(rows: Sequence[Mapping[str, Any]], rungs: int) -> Figure:
         ax.set_xlabel("gain over arrival, cents per share (higher is better)")
         stopped = ", grey: stopped early" if any(row["rung"] < rungs for row in rows) else ""
         ax.set_title(f"Greedy policies on {rows[0]['n']} validation markets, 95 % intervals{stopped}")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def learning_curves(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], labels: Mapping[str, str]) -> Figure:
@@ -563,7 +584,7 @@ def learning_curves(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]
         labels: By title, what the values are and their unit.
     """
     with style():
-        figure, axes = _figure(0.6 + 2.3 * len(curves), len(curves))
+        figure, axes = new_figure(0.6 + 2.3 * len(curves), len(curves))
         for ax, (title, runs), colour in zip(axes[:, 0], curves.items(), colours(list(curves)).values(), strict=True):
             for steps, values in runs:
                 ax.plot(steps, values, color=colour, alpha=0.4, linewidth=0.7)
@@ -577,7 +598,7 @@ def learning_curves(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]
             ax.set_xlim(left=0)
             ax.xaxis.set_major_formatter(lambda steps, _: f"{steps:,.0f}".replace(",", "\u202f"))
         axes[-1, 0].set_xlabel("environment steps")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _values_text(values: Mapping[str, Any]) -> str:

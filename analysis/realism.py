@@ -24,8 +24,8 @@ from analysis.facts import LEVELS
 from analysis.facts import STEP
 from analysis.plots import ASK
 from analysis.plots import BID
-from analysis.plots import _figure
-from analysis.plots import _finish
+from analysis.plots import laid_out
+from analysis.plots import new_figure
 from analysis.plots import style
 from analysis.stats import estimate
 
@@ -142,7 +142,7 @@ def realism_figure(summary: Mapping[str, Any]) -> Figure:
     """
     curves = {name: np.array(values, dtype=np.float64) for name, values in summary["curves"].items()}
     with style():
-        figure, axes = _figure(5.6, 2, 2)
+        figure, axes = new_figure(5.6, 2, 2)
         _draw_returns(axes[0, 0], curves)
         _draw_signs(axes[0, 1], curves["signs"])
         ax = axes[1, 0]
@@ -156,7 +156,7 @@ def realism_figure(summary: Mapping[str, Any]) -> Figure:
         ax.set_title("Volume")
         ax.set_xlabel("minutes since the open")
         ax.set_ylabel("shares a minute")
-        return _finish(figure)
+        return laid_out(figure)
 
 
 def _draw_returns(ax: Axes, curves: Mapping[str, Floats]) -> None:

@@ -35,7 +35,7 @@ from analysis.backtest import headline
 from analysis.backtest import summarise_backtest
 from analysis.files import write_bytes
 from analysis.files import write_json
-from analysis.plots import save
+from analysis.plots import save_both
 from configs import Experiment
 from configs import Side
 from configs import load_experiment
@@ -90,8 +90,7 @@ def main(args: Args) -> None:
         write_json(run.file("summary.json"), summary)
         table = backtest_table(summary)
         write_bytes(run.file("backtest.md"), f"{headline(summary)}\n\n{table}\n".encode())
-        for suffix in ("svg", "png"):
-            save(backtest_figure(summary), run.file(f"backtest.{suffix}"))
+        save_both(backtest_figure(summary), run.file("backtest"))
         run.point_latest()
         run.finish()
     print(f"\n{headline(summary)}\n\n{table}\n\nfigure: {run.file('backtest.png')}", flush=True)

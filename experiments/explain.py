@@ -30,7 +30,7 @@ from agents.views import Rows
 from analysis import explain as found_by
 from analysis.files import write_bytes
 from analysis.files import write_json
-from analysis.plots import save
+from analysis.plots import save_both
 from analysis.tables import markdown
 from configs import ConfigError
 from configs import Experiment
@@ -303,8 +303,7 @@ def write_pages(experiment: Experiment, summary: dict[str, Any], folder: Path) -
         ("slices", found_by.slices_figure(summary["slices"], labels)),
         ("trajectories", found_by.trajectories_figure(summary["trajectories"], window)),
     ):
-        for suffix in ("svg", "png"):
-            save(figure, folder / f"{name}.{suffix}")
+        save_both(figure, folder / name)
     return text
 
 

@@ -26,7 +26,7 @@ from analysis.frontier import frontier_figure
 from analysis.frontier import frontier_table
 from analysis.frontier import model_point
 from analysis.frontier import summarise_frontier
-from analysis.plots import save
+from analysis.plots import save_both
 from analysis.tables import markdown
 from configs import Experiment
 from configs import load_experiment
@@ -95,8 +95,7 @@ def main(args: Args) -> None:
         write_json(run.file("frontier.json"), summary)
         table = markdown(frontier_table(summary))
         write_bytes(run.file("frontier.md"), f"{table}\n".encode())
-        for suffix in ("svg", "png"):
-            save(frontier_figure(summary), run.file(f"frontier.{suffix}"))
+        save_both(frontier_figure(summary), run.file("frontier"))
         run.point_latest()
         run.finish()
     print(f"\n{table}\n\nfigure: {run.file('frontier.png')}", flush=True)

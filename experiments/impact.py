@@ -24,7 +24,7 @@ from analysis.files import write_json
 from analysis.impact import impact_figure
 from analysis.impact import impact_table
 from analysis.impact import summarise_impact
-from analysis.plots import save
+from analysis.plots import save_both
 from configs import Experiment
 from configs import load_experiment
 from configs.models import SECOND
@@ -68,8 +68,7 @@ def main(args: Args) -> None:
         write_json(run.file("summary.json"), summary)
         table = impact_table(summary)
         write_bytes(run.file("impact.md"), f"{table}\n".encode())
-        for suffix in ("svg", "png"):
-            save(impact_figure(summary), run.file(f"impact.{suffix}"))
+        save_both(impact_figure(summary), run.file("impact"))
         run.point_latest()
         run.finish()
     print(f"\n{args.strategy}, seeds {arguments['seeds']}, n = {len(seeds)}, intervals at 95 %.\n\n{table}\n")

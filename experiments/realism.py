@@ -32,7 +32,7 @@ from analysis.facts import facts_of
 from analysis.facts import upstream_facts_of
 from analysis.files import write_bytes
 from analysis.files import write_json
-from analysis.plots import save
+from analysis.plots import save_both
 from analysis.realism import compare_with_upstream
 from analysis.realism import facts_table
 from analysis.realism import read_upstream
@@ -82,8 +82,7 @@ def main(args: Args) -> None:
         write_json(run.file("summary.json"), summary)
         tables = f"{facts_table(summary)}\n\n{upstream_table(summary['upstream'])}"
         write_bytes(run.file("realism.md"), f"{tables}\n".encode())
-        for suffix in ("svg", "png"):
-            save(realism_figure(summary), run.file(f"realism.{suffix}"))
+        save_both(realism_figure(summary), run.file("realism"))
         run.point_latest()
         run.finish()
     verdicts = [fact["verdict"] for fact in summary["facts"].values()]

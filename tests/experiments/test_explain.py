@@ -13,6 +13,7 @@ from agents.numpy_policy import NumpyPolicy
 from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
+from configs.models import ParticipationActions
 from configs.models import released_policy
 from experiments import explain as command
 from experiments.explain import action_maps
@@ -141,7 +142,8 @@ def test_a_network_is_explained_as_a_line_is(short: Experiment) -> None:
 def test_what_is_ordered_is_in_multiples_of_the_even_rate(short: Experiment, released: NumpyPolicy) -> None:
     watched = watch(short, released, range(2))
     rates = ordered(short, watched.actions, watched.rows)
-    multipliers = np.array(short.actions.multipliers)[watched.actions]  # type: ignore[union-attr]
+    assert isinstance(short.actions, ParticipationActions)
+    multipliers = np.array(short.actions.multipliers)[watched.actions]
     free = np.abs(rates - multipliers) < 0.02  # half a share of fifty; the others are held back by the corridor
     assert 0.3 < free.mean() < 1
     assert action_maps(short, watched)[0]["labels"][0] == "minutes since arrival"

@@ -11,6 +11,7 @@ from agents.numpy_policy import NumpyPolicy
 from configs import Experiment
 from configs import load_experiment
 from configs.calibration import load_calibration
+from configs.models import ParticipationActions
 from configs.models import released_policy
 from experiments import frontier as command
 from experiments.frontier import almgren_chriss
@@ -39,7 +40,9 @@ def test_the_running_penalty_is_the_models_weight_of_the_variance() -> None:
 
 def test_a_narrow_corridor_is_widened_and_nothing_else_changes() -> None:
     experiment = load_experiment("tactical")
-    assert averse(experiment, 1).actions.corridor == command.CORRIDOR  # type: ignore[union-attr]
+    actions = averse(experiment, 1).actions
+    assert isinstance(actions, ParticipationActions)
+    assert actions.corridor == command.CORRIDOR
     wide = load_experiment("tactical", {"actions.corridor": 0.5})
     assert averse(wide, 1).actions == wide.actions
     lots = load_experiment("paper")
