@@ -174,38 +174,37 @@ class CompiledKernel:
 
     def _dispatch(self) -> Any:
         next_message = next_order = at.NONE
-        while True:
-            status = outside.go_on(self.buffer, next_message, next_order)
-            if status == loop.FINISHED:
-                return None
-            if status == loop.FULL:
-                self.buffer = grown(self.buffer)
-                next_message = next_order = at.NONE
-                continue
-            recipient, result = self._deliver()
-            next_message, next_order = MESSAGE_IDS.value, ORDER_IDS.value
-            if result is not None and recipient in self.interrupting:
-                outside.settle(self.buffer, next_message, next_order)
-                return result
+        self._is_calling = True
+        try:
+            while True:
+                status = outside.go_on(self.buffer, next_message, next_order)
+                if status == loop.FINISHED:
+                    return None
+                if status == loop.FULL:
+                    self.buffer = grown(self.buffer)
+                    next_message = next_order = at.NONE
+                    continue
+                recipient, result = self._deliver()
+                next_message, next_order = MESSAGE_IDS.value, ORDER_IDS.value
+                if result is not None and recipient in self.interrupting:
+                    outside.settle(self.buffer, next_message, next_order)
+                    return result
+        finally:
+            self._is_calling = False
+            self._room = 0
 
     def _deliver(self) -> tuple[int, Any]:
         """Hand the waiting event to its agent in Python, with the run's own message and order numbers in place."""
         now, next_message, next_order, sender, recipient, number, kind, *data = self.buffer[OUT].tolist()
         agent = self.agents[recipient]
-        message = None
-        if kind != at.WAKEUP:
-            message = self._messenger.read(self.buffer, kind, data)
-            message.message_id = number
-        MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
         self._room = ROOM
-        self._is_calling = True
-        try:
-            if message is None:
-                return recipient, agent.wakeup(now)
-            return recipient, agent.receive_message(now, sender, message)
-        finally:
-            self._is_calling = False
-            self._room = 0
+        if kind == at.WAKEUP:
+            MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
+            return recipient, agent.wakeup(now)
+        message = self._messenger.read(self.buffer, kind, data)
+        message.message_id = number
+        MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
+        return recipient, agent.receive_message(now, sender, message)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call an agent's method with the run's own message and order numbers in place."""
@@ -356,16 +355,19 @@ class CompiledKernel:
         Raises:
             ValueError: If the time lies in the past.
         """
-        now = self.current_time
-        time = now + 1 if requested_time is None else requested_time
-        if time < now:
+        now = int(self.buffer[at.NOW])
+        if requested_time is None:
+            requested_time = now + 1
+        if requested_time < now:
             raise ValueError(
-                f"agent {sender_id} asked for a wake-up in the past: requested_time={time}, current_time={now}"
+                f"agent {sender_id} asked for a wake-up in the past: requested_time={requested_time},"
+                f" current_time={now}"
             )
-        if int(time) != time:
-            raise unsupported(f"a wake-up at {time!r} ns")
+        time = int(requested_time)
+        if time != requested_time:
+            raise unsupported(f"a wake-up at {requested_time!r} ns")
         self._make_room_for_one()
-        outside.queue_wake(self.buffer, sender_id, int(time), MESSAGE_IDS.next())
+        outside.queue_wake(self.buffer, sender_id, time, MESSAGE_IDS.next())
 
     def get_agent_compute_delay(self, sender_id: int) -> int:
         """Return the time that an activation of the agent takes, ns."""

@@ -55,6 +55,7 @@ DEEPEST = 2**63 - 1
 LARGEST = 2**31
 """Shares of an order and its limit price, cents: values beyond would overflow what is added up from them."""
 WHOLE = (int, np.integer)
+Levels = list[tuple[int, int]]
 ORDERS = (LimitOrderMsg, MarketOrderMsg, CancelOrderMsg)
 
 
@@ -70,6 +71,9 @@ class Messenger:
         self._orders: dict[int, Order] = {}
         self._records: dict[int, int] = {}
         self._standing: set[tuple[int, int]] = set()
+        self._ladder = np.empty((0, 2), dtype=np.int64)
+        self._bids: Levels = []
+        self._asks: Levels = []
         self._send: dict[type, Callable[[Buffer, int, Any, int], None]] = {
             MarketHoursRequestMsg: self._send_plain(at.HOURS_REQUEST, lambda m: 0),
             MarketClosePriceRequestMsg: self._send_once(at.CLOSE_PRICE_REQUEST, lambda m: 0),
@@ -168,6 +172,9 @@ class Messenger:
         outside.queue_message(b, sender_id, message.message_id, delay, at.CANCEL, record, order_id)
 
     def _send_batch(self, b: Buffer, sender_id: int, message: MessageBatch, delay: int) -> None:
+        for part in message.messages:
+            if not isinstance(part, ORDERS):
+                raise unsupported(f"a {part.type()} in a batch")
         rows = [self._encode(sender_id, part, index) for index, part in enumerate(message.messages)]
         parts = np.array(rows, dtype=np.int64).reshape(-1, 6)
         outside.queue_batch(b, sender_id, message.message_id, delay, parts)
@@ -180,10 +187,10 @@ class Messenger:
 
         Until its record is known an order has `NONE - 1 - index` instead, for cancellations in the same batch.
         """
-        if not isinstance(message, ORDERS):
-            raise unsupported(f"a {message.type()} in a batch")
         order = message.order
-        if not isinstance(order, MarketOrder if isinstance(message, MarketOrderMsg) else LimitOrder):
+        is_limit = not isinstance(message, MarketOrderMsg)
+        kind: type[Any] = LimitOrder if is_limit else MarketOrder
+        if not isinstance(order, kind):
             raise unsupported(f"a {message.type()} with {order!r}")
         number = order.order_id
         if not is_whole(number, least=-sys.maxsize):
@@ -193,21 +200,22 @@ class Messenger:
         if order.agent_id != sender_id:
             raise unsupported(f"a {message.type()} from agent {sender_id} about an order of agent {order.agent_id}")
         if isinstance(message, CancelOrderMsg):
-            if message.tag is not None or not isinstance(order, LimitOrder):
+            if message.tag is not None:
                 raise unsupported(f"a cancellation of {order!r} with the tag {message.tag!r}")
             placed = self._orders.get(number)
             if isinstance(placed, LimitOrder) and (placed.limit_price, placed.side) == (order.limit_price, order.side):
                 return at.CANCEL, number, self._records[number], 0, 0, 0
             self._records.setdefault(number, at.NONE)
             return at.CANCEL, at.NONE - 1, 0, 0, 0, 0  # the exchange will not find it
-        _check_order(order)
+        _check_order(order, is_limit)
         if number in self._records:
             raise unsupported(f"an order with the number {number}, which agents have used before")
         self._orders[number] = order.copy()
         self._records[number] = at.NONE - 1 - index
-        price = order.limit_price if isinstance(order, LimitOrder) else at.NONE
-        kind = at.LIMIT if isinstance(order, LimitOrder) else at.MARKET
-        return kind, number, SIDES.index(order.side), int(order.quantity), int(price), 0
+        side, quantity = SIDES.index(order.side), int(order.quantity)
+        if is_limit:
+            return at.LIMIT, number, side, quantity, int(order.limit_price), 0
+        return at.MARKET, number, side, quantity, at.NONE, 0
 
     # From events to messages
 
@@ -218,13 +226,17 @@ class Messenger:
         return order
 
     def _spread(self, b: Buffer, data: list[int]) -> QuerySpreadResponseMsg:
+        """Return the book; nine levels of ten of a deep one are as they were at the last look, and not made anew."""
         _, last_trade, bids, asks, closed, depth = data
-        levels = np.empty((2, bids + asks), dtype=np.int64)
-        outside.take_levels(b, levels)
-        prices, shares = levels.tolist()
-        best_first = list(zip(prices, shares, strict=True))
+        ladder = np.empty((bids + asks, 2), dtype=np.int64)
+        old_bids, old_asks = outside.take_levels(b, ladder, bids, self._ladder, len(self._bids))
+        new = [(price, shares) for price, shares in ladder[old_bids : bids + asks - old_asks].tolist()]
+        new_bids = bids - old_bids
+        self._bids = [*new[:new_bids][::-1], *self._bids[len(self._bids) - old_bids :]]
+        self._asks = [*new[new_bids:], *self._asks[len(self._asks) - old_asks :]]
+        self._ladder = ladder
         return QuerySpreadResponseMsg(
-            self._symbol, bool(closed), depth, best_first[:bids], best_first[bids:], last_trade
+            self._symbol, bool(closed), depth, self._bids.copy(), self._asks.copy(), last_trade
         )
 
     def _imbalance(self, b: Buffer, data: list[int], stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:
@@ -233,14 +245,14 @@ class Messenger:
         return BookImbalanceDataMsg(self._symbol, data[0], data[3], stage, imbalance, side)
 
 
-def _check_order(order: Order) -> None:
+def _check_order(order: Any, is_limit: bool) -> None:
     if not is_whole(order.quantity, least=1) or order.quantity >= LARGEST:
         raise unsupported(f"an order of {order.quantity!r} shares")
     if order.side not in SIDES:
         raise unsupported(f"an order on the side {order.side!r}")
     if order.tag is not None and str(order.tag).startswith("MR_preprocess"):
         raise unsupported(f"an order with the tag {order.tag!r}")
-    if isinstance(order, LimitOrder):
+    if is_limit:
         for flag in ("is_hidden", "is_price_to_comply", "insert_by_id", "is_post_only"):
             if getattr(order, flag):
                 raise unsupported(f"an order with {flag}")
