@@ -118,11 +118,13 @@ def grown_rows(buffer: Buffer) -> dict[int, int]:
     """Return the rows of each table when every one that is more than half full is made twice as long.
 
     If there is none, the shortest tables are: whoever calls this until there is room gets there, and no table becomes
-    much longer than it must because another one is full.
+    much longer than it must because another one is full. That of fills, of which an event brings one, is none of them.
     """
     rows = {offset: int(buffer[total]) for offset, total, *_ in GROWING}
-    full = [offset for offset in rows if 2 * _used(buffer, offset) > rows[offset]]
-    for offset in full or [offset for offset in rows if rows[offset] == min(rows.values())]:
+    used = {offset: _used(buffer, offset) for offset in rows}
+    full = [offset for offset in rows if 2 * used[offset] > rows[offset] or rows[offset] - used[offset] < 2]
+    shortest = min(rows[offset] for offset in rows if offset != at.FILLS)
+    for offset in full or [offset for offset in rows if rows[offset] == shortest]:
         rows[offset] *= 2
     return rows
 
