@@ -118,7 +118,8 @@ def grown_rows(buffer: Buffer) -> dict[int, int]:
     """Return the rows of each table when every one that is more than half full is made twice as long.
 
     If there is none, the shortest tables are: whoever calls this until there is room gets there, and no table becomes
-    much longer than it must because another one is full. That of fills, of which an event brings one, is none of them.
+    much longer than it must because another one is full. The table of fills, of which an event brings one, is never
+    the one that lacks room before it is full.
     """
     rows = {offset: int(buffer[total]) for offset, total, *_ in GROWING}
     used = {offset: _used(buffer, offset) for offset in rows}

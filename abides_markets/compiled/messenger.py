@@ -18,6 +18,7 @@ from abides_core.engines import UnsupportedError
 from abides_core.message import Message
 from abides_core.message import MessageBatch
 from abides_core.utils import str_to_ns
+from abides_markets.agents.trading_agent import Levels
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import outside
 from abides_markets.compiled.buffer import Buffer
@@ -55,7 +56,6 @@ DEEPEST = 2**63 - 1
 LARGEST = 2**31
 """Shares of an order and its limit price, cents: values beyond would overflow what is added up from them."""
 WHOLE = (int, np.integer)
-Levels = list[tuple[int, int]]
 ORDERS = (LimitOrderMsg, MarketOrderMsg, CancelOrderMsg)
 
 
