@@ -35,6 +35,7 @@ NOT_COMPILED = (
     "slot",
     "stack",
     "state",
+    "template",
     "translate",
     "warm",
 )

@@ -185,7 +185,7 @@ def test_an_idle_agent_leaves_the_market_that_it_finds(params: dict[str, int], e
         episode = Episode(of, "idle", seed, "buy", engine="reference")
         assert episode.tape.trades == tape.trades
         assert episode.tape.quotes == tape.quotes
-        assert [agent.holdings for agent in episode._config["agents"][1:-1]] == holdings
+        assert [agent.holdings for agent in episode._kernel.agents[1:-1]] == holdings
         assert episode.agent.holdings == {"CASH": 0}
         traded += len(tape.trades)
     assert traded
