@@ -78,18 +78,32 @@ def new_market(
         seed: Seed of the market, 0 ≤ seed < 2**32.
         make_agent: Returns the execution agent, given its id.
         engine: As for `abides.run`.
+
+    Raises:
+        UnsupportedError: If the engine that was named does not run the market or the agent.
     """
-    template = _template(market.model_dump_json()) if engine in (AUTO, COMPILED) else None
-    if template is None:
+    kernel: Any = _from_template(market, seed, make_agent) if engine in (AUTO, COMPILED) else None
+    if kernel is None:
         config = build_market(market, seed)
         add_execution_agent(config, make_agent(len(config["agents"])))
         kernel = new_kernel(config, config["random_state_kernel"], engine)
-    else:
-        agent = make_agent(template.last)
-        agent.log_events = False
-        kernel = CompiledKernel.of_template(template, seed, agent)
     tape = kernel.agents[0].order_books[SYMBOL].tape = MarketTape(kernel.agents[-1].id)
     return kernel, tape
+
+
+def _from_template(
+    market: MarketConfig, seed: int, make_agent: Callable[[int], ExecutionAgent]
+) -> CompiledKernel | None:
+    """Return the kernel of a market that is not built in Python, or `None` if it has to be."""
+    template = _template(market.model_dump_json())
+    if template is None:
+        return None
+    agent = make_agent(template.last)
+    agent.log_events = False
+    try:
+        return CompiledKernel.of_template(template, seed, agent)
+    except UnsupportedError:
+        return None
 
 
 @lru_cache(maxsize=2)
