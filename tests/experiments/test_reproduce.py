@@ -215,7 +215,6 @@ def test_the_name_of_several_runs_means_them_all() -> None:
     assert reproduce.choose(REGISTRY, reproduce.Args(only="regimes.thin")) == ["regimes.thin"]
 
 
-
 def test_a_wrong_registry_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "reproduce.yaml"
     file.write_text("runs: {mine: {command: experiments.compare quick, minute: 1}}\n", encoding="utf-8")
