@@ -17,6 +17,8 @@ logger = logging.getLogger("abides")
 
 AUTO = "auto"
 REFERENCE = "reference"
+COMPILED = "compiled"
+"""The name that the market layer makes its engine known by."""
 
 
 class UnsupportedError(ValueError):

@@ -147,6 +147,7 @@ class Kernel:
         self.trace = trace
         self.overshoot = overshoot
         self.ttl_messages = 0
+        self.halted = False
         self.event_queue_wall_clock_start = self.kernel_wall_clock_start
         self._ids = IdScope()
         self._log_owners = {SUMMARY: -1}
@@ -203,7 +204,7 @@ class Kernel:
         interrupting = self.interrupting
         trace = self.trace
         last = sys.maxsize if self.overshoot else self.stop_time
-        while heap and self.current_time <= self.stop_time:
+        while heap and self.current_time <= self.stop_time and not self.halted:
             time, sender, recipient, message_id, message = heap[0]
             if time > last:
                 break
@@ -307,6 +308,11 @@ class Kernel:
             )
         wakeup = WakeupMsg()
         heappush(self.messages, (requested_time, sender_id, sender_id, wakeup.message_id, wakeup))
+
+    def halt(self, reason: str) -> None:
+        """End the run after the event in progress; `reason` is logged as a warning."""
+        self.halted = True
+        logger.warning(reason)
 
     def get_agent_compute_delay(self, sender_id: int) -> int:
         """Return the time that an activation of the agent takes, ns."""

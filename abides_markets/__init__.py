@@ -18,5 +18,5 @@ def _load_market_world() -> type[check.World]:
     return MarketWorld
 
 
-engines.register("compiled", _load_compiled_engine)
+engines.register(engines.COMPILED, _load_compiled_engine)
 check.register(_load_market_world)

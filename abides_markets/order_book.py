@@ -99,6 +99,11 @@ class OrderBook:
         self._log_rows: list[tuple[NanosecondTime, list[tuple[int, int]], list[tuple[int, int]]]] = []
         self._log_dicts: list[dict[str, Any]] = []
 
+    @property
+    def resting_orders(self) -> int:
+        """Number of orders in the book."""
+        return len(self._resting)
+
     # Requests
 
     def handle_limit_order(self, order: LimitOrder, quiet: bool = False) -> None:

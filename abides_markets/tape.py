@@ -6,6 +6,8 @@ half a cent: best bid + best ask.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
@@ -19,6 +21,8 @@ from abides_markets.orders import Side
 
 if TYPE_CHECKING:
     from abides_markets.order_book import OrderBook
+
+Rows = NDArray[np.int64]
 
 
 class Trade(NamedTuple):
@@ -71,15 +75,19 @@ class Quote(NamedTuple):
     ask_depth: int
 
 
+TIME, BID, ASK = (Quote._fields.index(name) for name in ("time", "bid", "ask"))
+
+
 class MarketTape:
     """Trades, quotes and the queue positions of one agent's orders, in order of time.
+
+    Trades and quotes are there as objects, to read one by one, and as rows of whole numbers, to compute with. A book
+    records objects; the compiled engine hands over rows, and the objects are made when they are first looked at.
 
     Args:
         watched_agent: Id of the agent whose resting orders are noted with the shares ahead of them.
 
     Attributes:
-        trades: Every execution.
-        quotes: Every change of a best quote, its size, or a side's depth.
         queue_ahead: Visible shares ahead of each watched order when it came to rest, by order id.
         accepted: Time at which each watched order came to rest, by order id.
         mid2: Twice the latest two-sided mid, half cents; −1 before the first.
@@ -88,13 +96,45 @@ class MarketTape:
 
     def __init__(self, watched_agent: int | None = None) -> None:
         self.watched_agent = watched_agent
-        self.trades: list[Trade] = []
-        self.quotes: list[Quote] = []
         self.queue_ahead: dict[int, int] = {}
         self.accepted: dict[int, NanosecondTime] = {}
         self.mid2 = -1
         self.one_sided = True
+        self._trades: list[Trade] | Rows = []
+        self._quotes: list[Quote] | Rows = []
         self._last: tuple[int, ...] = ()
+
+    @property
+    def trades(self) -> list[Trade]:
+        """Every execution."""
+        if isinstance(self._trades, np.ndarray):
+            self._trades = [Trade._make((*row, bool(one_sided))) for *row, one_sided in self._trades.tolist()]
+        return self._trades
+
+    @property
+    def quotes(self) -> list[Quote]:
+        """Every change of a best quote, its size, or a side's depth."""
+        if isinstance(self._quotes, np.ndarray):
+            self._quotes = [Quote._make(row) for row in self._quotes.tolist()]
+        return self._quotes
+
+    def trade_rows(self) -> Rows:
+        """Return the trades as int64, shape `(T, 10)`, the columns as the fields of `Trade`."""
+        return _rows_of(self._trades, Trade)
+
+    def quote_rows(self) -> Rows:
+        """Return the quotes as int64, shape `(Q, 7)`, the columns as the fields of `Quote`."""
+        return _rows_of(self._quotes, Quote)
+
+    def replace(self, trades: Rows, quotes: Rows) -> None:
+        """Put trades and quotes, as `trade_rows` and `quote_rows` return them, in place of what the tape held."""
+        self._trades, self._quotes = trades, quotes
+
+    def copy(self) -> MarketTape:
+        """Return a tape of its own with the same on it."""
+        other = copy.copy(self)
+        other.__dict__.update({name: copy.copy(value) for name, value in self.__dict__.items()})
+        return other
 
     def record_trade(self, time: NanosecondTime, matched: LimitOrder, incoming: Order) -> None:
         """Note an execution of `incoming` against `matched`, before the quotes of its event are noted."""
@@ -145,8 +185,16 @@ class MarketTape:
         Raises:
             ValueError: If the book has never been two-sided.
         """
-        both = np.array([(q.time, q.bid + q.ask) for q in self.quotes if q.bid >= 0 and q.ask >= 0], dtype=np.int64)
+        quotes = self.quote_rows()
+        both = quotes[(quotes[:, BID] >= 0) & (quotes[:, ASK] >= 0)]
         if not len(both):
             raise ValueError("the book has never been two-sided: there is no mid")
-        found: NDArray[np.int64] = both[np.maximum(np.searchsorted(both[:, 0], times, side="right") - 1, 0), 1]
-        return found
+        at = np.maximum(np.searchsorted(both[:, TIME], times, side="right") - 1, 0)
+        mids2: NDArray[np.int64] = both[at, BID] + both[at, ASK]
+        return mids2
+
+
+def _rows_of(of: Sequence[tuple[int, ...]] | Rows, kind: type[Trade] | type[Quote]) -> Rows:
+    if isinstance(of, np.ndarray):
+        return of
+    return np.array(of, dtype=np.int64).reshape(-1, len(kind._fields))

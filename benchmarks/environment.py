@@ -1,9 +1,11 @@
 """Speed of the environments: `python -m benchmarks.environment [--seeds 0 1 2] [--markets 64] [--json FILE]`.
 
 The shipped experiment `quick`, decided every second (1800 decisions of a half-hour order), compiled engine, code from
-the cache. CPU seconds of this process: TWAP as an agent in Python inside its market; a reset, which makes a market and
-runs it from midnight to 09:35; steps of `OptimalExecEnv` and of `OptimalExecVectorEnv` under a scripted policy,
-observations, rewards and infos included, and for the vector environment its resets too (one an episode and market).
+the cache. CPU seconds of this process: TWAP as an agent in Python inside its market, as a comparison runs it (the
+market made from a template) and with every agent built in Python and filled in at the end (`abides.run`); a reset,
+which makes a market and runs it from midnight to 09:35; steps of `OptimalExecEnv` and of `OptimalExecVectorEnv` under
+a scripted policy, observations, rewards and infos included, and for the vector environment its resets too (one an
+episode and market).
 Two processes against one are wall seconds: that figure is about the machine, and is no good when others use it.
 """
 
@@ -23,6 +25,7 @@ from abides_core.streams import Seed
 from agents.market import SYMBOL
 from agents.market import add_execution_agent
 from agents.market import build_market
+from agents.market import new_market
 from agents.market import parent_order
 from agents.strategies import TWAPAgent
 from benchmarks.machine import OneLineParser
@@ -44,10 +47,24 @@ def experiment() -> Experiment:
 
 
 def twap_seconds(of: Experiment, market_seed: int) -> float:
-    """Return the CPU seconds of a market with TWAP as an agent in Python, built and run to the end of its order."""
+    """Return the CPU seconds of a market with TWAP as an agent in Python, made and run to the end of its order."""
+    order = parent_order(of, "buy")
+    begin = process_time()
+    kernel, _ = new_market(
+        of.market, market_seed, lambda number: TWAPAgent(number, SYMBOL, order, SECOND, random_state=Seed(0))
+    )
+    kernel.stop_time = kernel.start_time + order.start + order.window + order.settlement
+    kernel.initialize()
+    kernel.runner()
+    assert kernel.agents[-1].filled == order.quantity
+    return process_time() - begin
+
+
+def built_twap_seconds(of: Experiment, market_seed: int) -> float:
+    """Return the same with every agent built in Python, and filled in at the end."""
+    order = parent_order(of, "buy")
     begin = process_time()
     config = build_market(of.market, market_seed)
-    order = parent_order(of, "buy")
     agent = TWAPAgent(len(config["agents"]), SYMBOL, order, SECOND, random_state=Seed(0))
     add_execution_agent(config, agent)
     config["stop_time"] = config["start_time"] + order.start + order.window + order.settlement
@@ -119,6 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
     rate, size = max(vector_rate(of, args.markets, s) for s in args.seeds)
     figures: dict[str, float] = {
         "twap_agent_ms": 1e3 * fmean(min(twap_seconds(of, s) for _ in range(REPEATS)) for s in args.seeds),
+        "built_twap_agent_ms": 1e3 * fmean(min(built_twap_seconds(of, s) for _ in range(REPEATS)) for s in args.seeds),
         "reset_ms": 1e3 * fmean(reset for reset, _, _ in singles),
         "env_steps_per_s": sum(steps for _, _, steps in singles) / sum(ran for _, ran, _ in singles),
         "vector_steps_per_s": rate,

@@ -116,6 +116,7 @@ class Calibration(Model):
         commit: Commit of the code that measured.
         dirty: Whether the code differed from the commit.
         seeds: Seeds of the markets, `A:B`.
+        invalid: Of these the seeds that were left out because their market failed the gate, with the reason.
         digest: Digest of the market, order and decision interval that were measured.
         interval_ns: Decision interval of the TWAP orders, ns.
         window_ns: Their window, ns.
@@ -132,6 +133,7 @@ class Calibration(Model):
     commit: str | None
     dirty: bool | None
     seeds: str
+    invalid: dict[str, str] = Field(default_factory=dict)
     digest: str
     interval_ns: PositiveInt
     window_ns: PositiveInt

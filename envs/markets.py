@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abides_core.engines import AUTO
+from abides_core.engines import COMPILED
 from abides_core.engines import REFERENCE
 from abides_core.engines import UnsupportedError
 from agents.actions import DECISION
@@ -31,7 +32,6 @@ from envs.stand_in_market import StandInMarket
 
 MarketKind = Literal["abides", "stand-in"]
 MARKETS = ("abides", "stand-in")
-COMPILED = "compiled"
 
 
 class ExecutionMarkets(Protocol):

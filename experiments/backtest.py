@@ -40,11 +40,15 @@ from configs import Experiment
 from configs import Side
 from configs import load_experiment
 from experiments.compare import check_request
+from experiments.comparison_table import validity_lines
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import Episode
 from experiments.episode import check_strategies
 from experiments.episode import make_agent
+from experiments.gate import judge_each
+from experiments.gate import summarise_passed
+from experiments.gate import with_and_without
 from experiments.per_seed import Options
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
@@ -88,11 +92,12 @@ def main(args: Args) -> None:
         found = measure_backtest(experiment, names, seeds, run.path, args.workers, progress=True)
         summary = {**{key: run.manifest[key] for key in ("commit", "dirty")}, **found}
         write_json(run.file("summary.json"), summary)
-        table = backtest_table(summary)
+        table = with_and_without(backtest_table, summary)
         write_bytes(run.file("backtest.md"), f"{headline(summary)}\n\n{table}\n".encode())
         save_both(backtest_figure(summary), run.file("backtest"))
         run.point_latest()
         run.finish()
+    print("", *validity_lines(summary["validity"]), sep="\n")
     print(f"\n{headline(summary)}\n\n{table}\n\nfigure: {run.file('backtest.png')}", flush=True)
 
 
@@ -116,17 +121,18 @@ def measure_backtest(
         progress: Whether to show how far it is.
 
     Returns:
-        The content of `summary.json`: what `analysis.backtest.summarise_backtest` returns, with what was run.
+        The content of `summary.json`: what `analysis.backtest.summarise_backtest` returns, with what was run and which
+        markets passed the gate.
 
     Raises:
         RuntimeError: If a seed could not be measured.
     """
+    validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     found = measure_each(partial(measure, experiment, tuple(strategies)), seeds, folder, workers, progress=progress)
     return {
         "experiment": experiment.name,
         "seeds": f"{min(seeds)}:{max(seeds) + 1}",
-        "n": len(seeds),
-        **summarise_backtest(found),
+        **summarise_passed(summarise_backtest, found, seeds, validity),
     }
 
 

@@ -52,6 +52,8 @@ from configs.models import SECOND
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import run_episode
+from experiments.gate import judge_each
+from experiments.gate import passed
 from experiments.per_seed import QUICK_SEEDS
 from experiments.per_seed import SEEDS
 from experiments.per_seed import Options
@@ -128,9 +130,11 @@ def calibrate(
 
     Raises:
         RuntimeError: If a market could not be measured.
+        ConfigError: If fewer than two passed the gate.
     """
+    validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     found = measure_each(partial(measure, experiment), seeds, folder, workers, progress=progress)
-    return _summarise(experiment, seeds, found)
+    return _summarise(experiment, seeds, passed(found, seeds, validity), validity["invalid"])
 
 
 def order_sizes(experiment: Experiment) -> list[int]:
@@ -178,7 +182,9 @@ def measure_background(experiment: Experiment, seed: int) -> dict[str, Any]:
     return {"volume": volume.tolist(), "changes": (np.diff(tape.mid2_at(midnight + grid)) / 2).tolist()}
 
 
-def _summarise(experiment: Experiment, seeds: range, found: Sequence[dict[str, Any]]) -> Calibration:
+def _summarise(
+    experiment: Experiment, seeds: range, found: Sequence[dict[str, Any]], invalid: dict[str, str]
+) -> Calibration:
     sizes = np.array(order_sizes(experiment), dtype=np.float64)
     window_s = experiment.order.window / SECOND
     cost, move, completion = (
@@ -193,6 +199,7 @@ def _summarise(experiment: Experiment, seeds: range, found: Sequence[dict[str, A
         commit=state["commit"],
         dirty=state["dirty"],
         seeds=f"{seeds.start}:{seeds.stop}",
+        invalid=invalid,
         digest=market_digest(experiment),
         interval_ns=experiment.decision_interval,
         window_ns=experiment.order.window,
@@ -274,6 +281,8 @@ def _size_effect(shares: int, cost: Floats, move: Floats, completion: Floats) ->
 def print_calibration(calibration: Calibration) -> None:
     """Print what was measured, with intervals."""
     print(f"Seeds {calibration.seeds}; intervals at 95 %.")
+    for seed, reason in calibration.invalid.items():
+        print(f"  left out: seed {seed}, whose market failed the gate: {reason}")
     for name in ("volatility", "volatility_1min", "half_spread", "temporary_impact", "permanent_impact"):
         found: Coefficient = getattr(calibration, name)
         low, high = found.ci95

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from abides_core.abides import new_kernel
 from abides_core.engines import AUTO
 from abides_core.streams import random_state
 from abides_markets.agents import AdaptiveMarketMakerAgent
-from abides_markets.tape import MarketTape
 from abides_markets.tape import Quote
 from abides_markets.tape import Trade
 from agents import STRATEGIES
@@ -25,9 +25,7 @@ from agents import strategy_class
 from agents.execution_agent import ExecutionAgent
 from agents.execution_agent import ParentOrder
 from agents.market import SYMBOL
-from agents.market import add_execution_agent
-from agents.market import build_market
-from agents.market import exchange_of
+from agents.market import new_market
 from agents.market import parent_order
 from agents.numpy_policy import NumpyPolicy
 from agents.registry import POLICY_KINDS
@@ -178,18 +176,14 @@ class Episode:
     ) -> None:
         self.experiment = experiment
         self.strategy, self.seed, self.side = strategy, seed, side
-        config = build_market(experiment.market, seed)
-        self.agent = make_agent(experiment, strategy, seed, side, len(config["agents"]), policy)
-        add_execution_agent(config, self.agent)
-        self._config = config
-        self._book = exchange_of(config).order_books[SYMBOL]
-        self.tape = self._book.tape = MarketTape(self.agent.id)
-        self._kernel = new_kernel(config, config["random_state_kernel"], engine)
-        order = experiment.order
-        self.start = config["start_time"] + order.start
+        self._kernel, self.tape = new_market(
+            experiment.market, seed, partial(make_agent, experiment, strategy, seed, side, policy=policy), engine
+        )
+        self.agent: ExecutionAgent = self._kernel.agents[-1]
+        order, midnight = experiment.order, self._kernel.start_time
+        self.start = midnight + order.start
         self.end = self.start + order.window
-        close = config["start_time"] + experiment.market.end_time
-        self.recorded_until = min(self.end + after, close)
+        self.recorded_until = min(self.end + after, midnight + experiment.market.end_time)
         # Nothing later belongs to the episode, and stopping early changes nothing before.
         self._kernel.stop_time = max(self.end + order.settlement, self.recorded_until)
         self._kernel.initialize()
@@ -199,19 +193,18 @@ class Episode:
 
     def two_sided(self) -> float:
         """Return the share of the window in which both sides of the book had an order."""
-        times = np.array([quote.time for quote in self.tape.quotes], dtype=np.int64)
-        both = np.array([quote.bid >= 0 and quote.ask >= 0 for quote in self.tape.quotes], dtype=bool)
-        begins = np.clip(times, self.start, self.end)
+        quotes = self._quotes
+        begins = np.clip(quotes["time"], self.start, self.end)
         ends = np.append(begins[1:], self.end)
-        return float((ends - begins)[both].sum() / (self.end - self.start))
+        return float((ends - begins)[_two_sided(quotes)].sum() / (self.end - self.start))
 
     def volume(self) -> int:
         """Return the shares traded in the window."""
-        return sum(trade.quantity for trade in self._trades_until(self.end))
+        return int(self._trades_until(self.end)["quantity"].sum())
 
     def makers_alive(self) -> int:
         """Return the number of market makers with a pending wake-up, or a pending answer that they will act on."""
-        makers = {agent.id for agent in self._config["agents"] if isinstance(agent, AdaptiveMarketMakerAgent)}
+        makers = set(self._kernel.find_agents_by_type(AdaptiveMarketMakerAgent))
         awake = {
             agent_id
             for _, sender, recipient, name in self._kernel.pending_messages()
@@ -222,22 +215,27 @@ class Episode:
 
     def discarded(self) -> int:
         """Return the number of orders that the exchange dropped without telling their agent."""
-        return self._book.discarded
+        return int(self._kernel.agents[0].order_books[SYMBOL].discarded)
 
-    def _trades_until(self, end: int) -> list[Trade]:
+    @cached_property
+    def _quotes(self) -> dict[str, NDArray[np.int64]]:
+        return _columns(self.tape.quote_rows(), Quote)
+
+    def _trades_until(self, end: int) -> dict[str, NDArray[np.int64]]:
         """Return the trades from the start of the window to `end`, included."""
-        return [trade for trade in self.tape.trades if self.start <= trade.time <= end]
+        rows = self.tape.trade_rows()
+        return _columns(rows[(rows[:, 0] >= self.start) & (rows[:, 0] <= end)], Trade)
 
-    def _own_trades(self) -> list[Trade]:
-        own = self.agent.id
-        return [trade for trade in self.tape.trades if own in (trade.passive_agent, trade.aggressor_agent)]
+    def _own_trades(self) -> dict[str, NDArray[np.int64]]:
+        trades = _columns(self.tape.trade_rows(), Trade)
+        own = (trades["passive_agent"] == self.agent.id) | (trades["aggressor_agent"] == self.agent.id)
+        return {name: column[own] for name, column in trades.items()}
 
     def _mid2_at(self, time: int) -> int:
         """Return twice the last two-sided mid at or before a time."""
-        for quote in reversed(self.tape.quotes):
-            if quote.time <= time and quote.bid >= 0 and quote.ask >= 0:
-                return quote.bid + quote.ask
-        return NO_PRICE
+        quotes = self._quotes
+        found = np.flatnonzero(_two_sided(quotes) & (quotes["time"] <= time))
+        return int(quotes["bid"][found[-1]] + quotes["ask"][found[-1]]) if len(found) else NO_PRICE
 
     # Records
 
@@ -265,9 +263,7 @@ class Episode:
         arrival2 = agent.arrival2 if agent.arrival2 is not None else NO_PRICE
         end_mid2 = self._mid2_at(self.end)
         fills = self._fills()
-        shares = np.array(fills["quantity"], dtype=np.int64)
-        prices2 = 2 * np.array(fills["price_cents"], dtype=np.int64)
-        before2 = np.array(fills["mid2_before"], dtype=np.int64)
+        shares, prices2, before2 = fills["quantity"], 2 * fills["price_cents"], fills["mid2_before"]
         decision2 = np.array(fills["mid2_decision"], dtype=np.int64)
         filled = int(shares.sum())
         left = quantity - filled
@@ -286,7 +282,7 @@ class Episode:
             "delay_cents": per_share(int((shares * (decision2 - before2)).sum())),
         }
         # A resting order may still trade while its cancellation, sent at the end, travels to the exchange.
-        last_fill = min(self.end, max(fills["time_ns"], default=self.end))
+        last_fill = min(self.end, int(fills["time_ns"].max(initial=self.start)))
         row: dict[str, Any] = {
             "quantity": quantity,
             "filled": filled,
@@ -342,69 +338,67 @@ class Episode:
 
     def _fills(self) -> dict[str, Any]:
         trades = self._own_trades()
-        own = self.agent.id
-        passive = [trade.passive_agent == own for trade in trades]
-        ids = [
-            trade.passive_order_id if is_passive else trade.aggressor_order_id
-            for trade, is_passive in zip(trades, passive, strict=True)
-        ]
+        passive = trades["passive_agent"] == self.agent.id
+        ids = np.where(passive, trades["passive_order_id"], trades["aggressor_order_id"]).tolist()
         decisions = [self.agent.child_orders[order_id].decision for order_id in ids]
         mids = {record.view.decision: record.view.mid2 for record in self.agent.decisions}
         last_mid2 = self.agent.decisions[-1].view.mid2 if self.agent.decisions else self.agent.arrival2
         return {
-            "fill_id": list(range(len(trades))),
+            "fill_id": np.arange(len(ids)),
             "order_id": ids,
             "decision": decisions,
-            "time_ns": [trade.time for trade in trades],
-            "price_cents": [trade.price for trade in trades],
-            "quantity": [trade.quantity for trade in trades],
+            "time_ns": trades["time"],
+            "price_cents": trades["price"],
+            "quantity": trades["quantity"],
             "passive": passive,
-            "mid2_before": [trade.mid2 for trade in trades],
+            "mid2_before": trades["mid2"],
             "mid2_decision": [mids.get(decision, last_mid2) for decision in decisions],
-            "arrival_mid2": [self.agent.arrival2] * len(trades),
-            "one_sided": [trade.one_sided for trade in trades],
+            "arrival_mid2": [self.agent.arrival2] * len(ids),
+            "one_sided": trades["one_sided"].astype(np.bool_),
         }
 
     def _market(self) -> dict[str, Any]:
-        quotes, trades = self.tape.quotes, self._trades_until(self.recorded_until)
+        quotes, trades = self._quotes, self._trades_until(self.recorded_until)
         grid = np.arange(self.start, self.recorded_until + 1, SECOND, dtype=np.int64)
-        trade_times = np.array([trade.time for trade in trades], dtype=np.int64)
-        quote_times = np.array([quote.time for quote in quotes], dtype=np.int64)
-        # The grid shows the book at its time, a trade the book that it met.
+        # The grid shows the book at its time, a trade the book that it met; before the first quote there is none.
         at = np.concatenate(
             [
-                np.searchsorted(quote_times, grid, side="right"),
-                np.searchsorted(quote_times, trade_times, side="left"),
+                np.searchsorted(quotes["time"], grid, side="right"),
+                np.searchsorted(quotes["time"], trades["time"], side="left"),
             ]
         )
-        empty = Quote(0, NO_PRICE, 0, NO_PRICE, 0, 0, 0)
-        book = np.array([empty, *quotes], dtype=np.int64)[at]
-        sizes = np.array([trade.quantity for trade in trades], dtype=np.int64)
-        prices = np.array([trade.price for trade in trades], dtype=np.int64)
-        traded = np.searchsorted(trade_times, grid, side="right")
+        traded = np.searchsorted(trades["time"], grid, side="right")
 
         def cumulative(values: NDArray[np.int64]) -> NDArray[np.int64]:
             sums = np.concatenate([[0], np.cumsum(values)])
             return np.concatenate([sums[traded], sums[1:]])
 
-        none = np.zeros(len(grid), dtype=np.int64)
-        return {
-            "time_ns": np.concatenate([grid, trade_times]),
-            "event": ["grid"] * len(grid) + ["trade"] * len(trades),
-            "bid": book[:, 1],
-            "bid_size": book[:, 2],
-            "ask": book[:, 3],
-            "ask_size": book[:, 4],
-            "bid_depth": book[:, 5],
-            "ask_depth": book[:, 6],
-            "volume": cumulative(sizes),
-            "notional_cents": cumulative(sizes * prices),
-            "price": np.concatenate([none + NO_PRICE, prices]),
-            "quantity": np.concatenate([none, sizes]),
-            "aggressor": np.concatenate(
-                [none.astype(np.int8), np.array([trade.aggressor_sign for trade in trades], dtype=np.int8)]
-            ),
+        def after_grid(values: NDArray[np.int64], nothing: int) -> NDArray[np.int64]:
+            return np.concatenate([np.full(len(grid), nothing), values])
+
+        book = {
+            name: np.concatenate([[NO_PRICE if name in ("bid", "ask") else 0], quotes[name]])[at]
+            for name in ("bid", "bid_size", "ask", "ask_size", "bid_depth", "ask_depth")
         }
+        return {
+            "time_ns": np.concatenate([grid, trades["time"]]),
+            "event": ["grid"] * len(grid) + ["trade"] * len(trades["time"]),
+            **book,
+            "volume": cumulative(trades["quantity"]),
+            "notional_cents": cumulative(trades["quantity"] * trades["price"]),
+            "price": after_grid(trades["price"], NO_PRICE),
+            "quantity": after_grid(trades["quantity"], 0),
+            "aggressor": after_grid(trades["aggressor_sign"], 0).astype(np.int8),
+        }
+
+
+def _columns(rows: NDArray[np.int64], kind: type[Trade] | type[Quote]) -> dict[str, NDArray[np.int64]]:
+    """Return rows of a tape as columns, by the names of the fields."""
+    return dict(zip(kind._fields, rows.T, strict=True))
+
+
+def _two_sided(quotes: dict[str, NDArray[np.int64]]) -> NDArray[np.bool_]:
+    return (quotes["bid"] >= 0) & (quotes["ask"] >= 0)
 
 
 def run_episode(

@@ -39,12 +39,17 @@ from configs import load_seed_ranges
 from configs import parse_seeds
 from configs.models import SECOND
 from configs.models import released_policy
+from experiments.comparison_table import validity_lines
 from experiments.console import Progress
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.degeneracy import BOOK_FEATURES
 from experiments.distil import Tree
 from experiments.distil import linear_rule
+from experiments.gate import judge_each
+from experiments.gate import passed
+from experiments.gate import summarise_passed
+from experiments.gate import with_and_without
 from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
@@ -120,6 +125,7 @@ def main(args: Args) -> None:
         text = write_pages(experiment, summary, run.path)
         run.point_latest()
         run.finish()
+    print("", *validity_lines(summary["validity"]), sep="\n")
     print(f"\n{text}\nfigures and numbers: {run.path}", flush=True)
 
 
@@ -166,6 +172,7 @@ def explain(
         "tree": ActorRule(experiment, tree),
         "linear": ActorRule(experiment, line),
     }
+    validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     traded = measure_each(partial(measure, experiment, rules), seeds, folder / "rules", workers, progress=progress)
     groups = feature_groups(names)
     shuffled: dict[str, Rule] = {"policy": rules["policy"]} | {
@@ -174,11 +181,12 @@ def explain(
     without = measure_each(
         partial(measure, experiment, shuffled), seeds[:SHUFFLED], folder / "shuffled", workers, progress=progress
     )
+    without = passed(without, seeds[:SHUFFLED], validity)
     importance = found_by.summarise_importance(without)
     for name, columns in groups.items():
         importance[name] |= change_of_action(experiment, policy, watched, columns)
     return {
-        **found_by.summarise_rules(traded),
+        **summarise_passed(found_by.summarise_rules, traded, seeds, validity),
         "tree": tree.text(names, labels),
         "linear": {"features": [names[column] for column in chosen], "policy": "linear.npz"},
         "same_action": {
@@ -188,7 +196,7 @@ def explain(
         "watched_decisions": len(watched.actions),
         "shuffled_n": len(without),
         "importance": importance,
-        "trajectories": found_by.summarise_trajectories(traded, path_times(experiment)),
+        "trajectories": found_by.summarise_trajectories(passed(traded, seeds, validity), path_times(experiment)),
         "maps": action_maps(experiment, watched),
         "slices": [value_slice(policy, watched.observations, column, names[column]) for column in chosen],
     }
@@ -292,8 +300,8 @@ def value_slice(policy: NumpyPolicy, observations: NDArray[np.float32], column: 
 def write_pages(experiment: Experiment, summary: dict[str, Any], folder: Path) -> str:
     """Write tables, tree and figures into a folder, and return the text of them."""
     labels = make_actions(experiment.actions).labels()
-    tables = (found_by.rules_table(summary), found_by.importance_table(summary["importance"]))
-    text = "\n\n".join(markdown(table) for table in tables)
+    rules = with_and_without(lambda one: markdown(found_by.rules_table(one)), summary)
+    text = f"{rules}\n\n{markdown(found_by.importance_table(summary['importance']))}"
     write_bytes(folder / "explain.md", f"{text}\n\n```\n{summary['tree']}\n```\n".encode())
     write_bytes(folder / "importance.csv", _as_csv(summary["importance"]).encode())
     window = experiment.order.window / (60 * SECOND)

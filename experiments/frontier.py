@@ -35,9 +35,13 @@ from configs.models import SECOND
 from configs.models import ParticipationActions
 from configs.models import StrategyConfig
 from configs.models import released_policy
+from experiments.comparison_table import validity_lines
 from experiments.console import Progress
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.gate import judge_each
+from experiments.gate import summarise_passed
+from experiments.gate import with_and_without
 from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
@@ -79,12 +83,12 @@ def main(args: Args) -> None:
         print(f"{'resuming' if run.resumed else 'frontier in'} {run.path}", flush=True)
         policies = {n: policy_of(averse(experiment, n), run.path / f"learned_{n}") for n in aversions}
         rules = rules_of(experiment, policies)
+        validity = judge_each(experiment, seeds, run.path, args.workers, progress=True)
         found = measure_each(partial(measure, experiment, rules), seeds, run.path, args.workers, progress=True)
         summary = {
             **{key: run.manifest[key] for key in ("commit", "dirty")},
             "seeds": arguments["seeds"],
-            "n": len(found),
-            "strategies": summarise_frontier(found),
+            **summarise_passed(lambda kept: {"strategies": summarise_frontier(kept)}, found, seeds, validity),
             "families": {
                 "learned, by risk aversion per million dollars": [f"learned_{n}" for n in aversions],
                 "Almgren–Chriss, likewise": ["twap", *(f"almgren_chriss_{n}" for n in SCHEDULE_AVERSIONS)],
@@ -93,11 +97,12 @@ def main(args: Args) -> None:
             "model": model_curve(experiment),
         }
         write_json(run.file("frontier.json"), summary)
-        table = markdown(frontier_table(summary))
+        table = with_and_without(lambda one: markdown(frontier_table(one)), summary)
         write_bytes(run.file("frontier.md"), f"{table}\n".encode())
         save_both(frontier_figure(summary), run.file("frontier"))
         run.point_latest()
         run.finish()
+    print("", *validity_lines(validity), sep="\n")
     print(f"\n{table}\n\nfigure: {run.file('frontier.png')}", flush=True)
 
 

@@ -28,10 +28,14 @@ from analysis.plots import save_both
 from configs import Experiment
 from configs import load_experiment
 from configs.models import SECOND
+from experiments.comparison_table import validity_lines
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import Episode
 from experiments.episode import check_strategies
+from experiments.gate import judge_each
+from experiments.gate import summarise_passed
+from experiments.gate import with_and_without
 from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
@@ -66,12 +70,14 @@ def main(args: Args) -> None:
         found = measure_impact(experiment, args.strategy, seeds, run.path, args.workers, progress=True)
         summary = {**{key: run.manifest[key] for key in ("commit", "dirty")}, **found}
         write_json(run.file("summary.json"), summary)
-        table = impact_table(summary)
+        table = with_and_without(impact_table, summary)
         write_bytes(run.file("impact.md"), f"{table}\n".encode())
         save_both(impact_figure(summary), run.file("impact"))
         run.point_latest()
         run.finish()
-    print(f"\n{args.strategy}, seeds {arguments['seeds']}, n = {len(seeds)}, intervals at 95 %.\n\n{table}\n")
+    print(f"\n{args.strategy}, seeds {arguments['seeds']}, n = {summary['n']}, intervals at 95 %.", flush=True)
+    print(*validity_lines(summary["validity"]), sep="\n")
+    print(f"\n{table}\n")
     print(f"figure: {run.file('impact.png')}", flush=True)
 
 
@@ -95,19 +101,21 @@ def measure_impact(
         progress: Whether to show how far it is.
 
     Returns:
-        The content of `summary.json`: what `analysis.impact.summarise_impact` returns, with what was run.
+        The content of `summary.json`: what `analysis.impact.summarise_impact` returns, with what was run and which
+        markets passed the gate.
 
     Raises:
         RuntimeError: If a seed could not be measured.
     """
+    validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     found = measure_each(partial(measure, experiment, strategy), seeds, folder, workers, progress=progress)
-    grid = path_times(experiment) // SECOND
+    grid_s: list[int] = (path_times(experiment) // SECOND).tolist()
+    summarise = partial(summarise_impact, grid_s=grid_s, window_s=experiment.order.window // SECOND)
     return {
         "experiment": experiment.name,
         "strategy": strategy,
         "seeds": f"{min(seeds)}:{max(seeds) + 1}",
-        "n": len(seeds),
-        **summarise_impact(found, grid.tolist(), experiment.order.window // SECOND),
+        **summarise_passed(summarise, found, seeds, validity),
     }
 
 

@@ -42,8 +42,12 @@ from analysis.realism import upstream_table
 from configs import Experiment
 from configs import load_experiment
 from configs.models import SECOND
+from experiments.comparison_table import validity_lines
 from experiments.console import parse_settings
 from experiments.console import run_command
+from experiments.gate import judge_each
+from experiments.gate import summarise_passed
+from experiments.gate import with_and_without
 from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
@@ -80,15 +84,16 @@ def main(args: Args) -> None:
             **measure_realism(experiment, seeds, upstream_seeds, run.path, args.workers, progress=True),
         }
         write_json(run.file("summary.json"), summary)
-        tables = f"{facts_table(summary)}\n\n{upstream_table(summary['upstream'])}"
+        tables = f"{with_and_without(facts_table, summary)}\n\n{upstream_table(summary['upstream'])}"
         write_bytes(run.file("realism.md"), f"{tables}\n".encode())
         save_both(realism_figure(summary), run.file("realism"))
         run.point_latest()
         run.finish()
+    print("", *validity_lines(summary["validity"]), sep="\n")
     verdicts = [fact["verdict"] for fact in summary["facts"].values()]
     counts = ", ".join(f"{verdicts.count(one)} {one}" for one in ("pass", "fail", "open"))
     print(
-        f"\n{tables}\n\n{counts}; seeds {arguments['seeds']}, n = {len(seeds)}\nfigure: {run.file('realism.png')}",
+        f"\n{tables}\n\n{counts}; seeds {arguments['seeds']}, n = {summary['n']}\nfigure: {run.file('realism.png')}",
         flush=True,
     )
 
@@ -119,12 +124,12 @@ def measure_realism(
         RuntimeError: If a seed could not be measured.
     """
     of_rmsc04 = measure_each(measure_rmsc04, upstream_seeds, folder / "rmsc04", workers, progress=progress)
+    validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     found = measure_each(partial(measure, experiment), seeds, folder, workers, progress=progress)
     return {
         "experiment": experiment.name,
         "seeds": f"{min(seeds)}:{max(seeds) + 1}",
-        "n": len(seeds),
-        **summarise_realism(found),
+        **summarise_passed(summarise_realism, found, seeds, validity),
         "upstream": compare_with_upstream(dict(zip(upstream_seeds, of_rmsc04, strict=True))),
     }
 

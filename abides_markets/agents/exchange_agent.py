@@ -28,6 +28,8 @@ from abides_core.streams import Seed
 from abides_core.utils import NanosecondTime
 from abides_core.utils import str_to_ns
 from abides_markets.agents.financial_agent import FinancialAgent
+from abides_markets.halt import halt_text
+from abides_markets.halt import most_resting
 from abides_markets.messages.market import MarketClosedMsg
 from abides_markets.messages.market import MarketClosePriceMsg
 from abides_markets.messages.market import MarketClosePriceRequestMsg
@@ -370,10 +372,18 @@ class ExchangeAgent(FinancialAgent):
         order = message.order
         fault = self._order_fault(sender_id, order, LimitOrder)
         if fault is None:
-            self.order_books[order.symbol].handle_limit_order(_own_copy(order, sender_id))
+            book = self.order_books[order.symbol]
+            book.handle_limit_order(_own_copy(order, sender_id))
+            self._halt_if_too_many_rest(book)
         else:
             self._refuse(sender_id, message, fault)
         self._publish_after(order)
+
+    def _halt_if_too_many_rest(self, book: OrderBook) -> None:
+        kernel = self._kernel()
+        most = most_resting(len(kernel.agents))
+        if book.resting_orders > most and not kernel.halted:
+            kernel.halt(halt_text(self.current_time, most))
 
     def _handle_market_order(self, sender_id: int, message: MarketOrderMsg) -> None:
         order = message.order

@@ -100,6 +100,11 @@ class RecordedBook:
         self._resting: dict[int, _Resting] = {}
         self._traded: list[tuple[NanosecondTime, int, int]] = []  # time, shares bought and sold by incoming orders
 
+    @property
+    def resting_orders(self) -> int:
+        """Number of agents' orders in the book."""
+        return len(self._resting)
+
     # The record
 
     @property

@@ -115,18 +115,11 @@ def grown(buffer: Buffer) -> Buffer:
 
 
 def grown_rows(buffer: Buffer) -> dict[int, int]:
-    """Return the rows of each table when every one that is more than half full is made twice as long.
-
-    If there is none, the shortest tables are: whoever calls this until there is room gets there, and no table becomes
-    much longer than it must because another one is full. The table of fills, of which an event brings one, is never
-    the one that lacks room before it is full.
-    """
+    """Return the rows of each table when the one that lacks room and all that are more than half full are doubled."""
     rows = {offset: int(buffer[total]) for offset, total, *_ in GROWING}
-    used = {offset: _used(buffer, offset) for offset in rows}
-    full = [offset for offset in rows if 2 * used[offset] > rows[offset] or rows[offset] - used[offset] < 2]
-    shortest = min(rows[offset] for offset in rows if offset != at.FILLS)
-    for offset in full or [offset for offset in rows if rows[offset] == shortest]:
-        rows[offset] *= 2
+    for offset in rows:
+        if offset == buffer[at.LACKING] or 2 * _used(buffer, offset) > rows[offset]:
+            rows[offset] *= 2
     return rows
 
 

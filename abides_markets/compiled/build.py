@@ -38,7 +38,7 @@ def _draw_wake(b, u):
 
 @compiled
 def reseed(b, seed):
-    """Make of a market before its first event that of another seed."""
+    """Make of a market before its first event that of another seed; the last agent's stream is none of it."""
     f = b.view(np.float64)
     u = b.view(np.uint32)
     master = b[MASTER]
@@ -49,10 +49,8 @@ def reseed(b, seed):
     full = np.empty((2, b[AGENT_COUNT]), dtype=np.int64)
     young = np.empty((2, b[AGENT_COUNT]), dtype=np.int64)
     full_count, young_count = 0, 0
-    for agent in range(b[AGENT_COUNT]):
+    for agent in range(b[AGENT_COUNT] - 1):
         a = agent_row(b, agent)
-        if b[a + A_KIND] == EXECUTION:
-            continue
         if b[a + A_KIND] == NOISE:
             b[b[a + A_BLOCK] + N_WAKE] = _draw_wake(b, u)
         drawn = randint(b, u, master, 0, SEEDS)

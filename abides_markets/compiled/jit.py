@@ -36,6 +36,7 @@ NOT_COMPILED = (
     "slot",
     "stack",
     "state",
+    "template",
     "translate",
     "warm",
 )

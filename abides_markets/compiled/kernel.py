@@ -11,6 +11,7 @@ import copy
 import datetime
 import gc
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -49,9 +50,14 @@ from abides_markets.compiled.state import from_bytes
 from abides_markets.compiled.state import plain
 from abides_markets.compiled.state import to_bytes
 from abides_markets.compiled.state import unplain
+from abides_markets.compiled.template import MarketTemplate
 from abides_markets.compiled.translate import is_built_in
+from abides_markets.compiled.translate import python_agent_fault
 from abides_markets.compiled.translate import to_buffer
+from abides_markets.halt import halt_text
 from abides_markets.orders import ORDER_IDS
+
+logger = logging.getLogger("abides")
 
 OUT = slice(0, at.OUT_END)
 """Words of the header that say what is handed to an agent in Python."""
@@ -71,6 +77,7 @@ class CompiledKernel:
 
     Args:
         config: What a `build_config` returned, without a fault (`translate.first_fault`).
+        buffer: The market before its first event; by default made from the configuration.
 
     Attributes:
         buffer: The market.
@@ -79,7 +86,7 @@ class CompiledKernel:
         interrupting: Ids of the agents that may: the gym agent's, and those that an environment of several adds.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], buffer: Buffer | None = None) -> None:
         self.config = config
         self.agents = config["agents"]
         self._in_python = [agent for agent in self.agents if not is_built_in(agent)]
@@ -90,7 +97,7 @@ class CompiledKernel:
         self.interrupting: set[int] = {agent.id for agent in self.gym_agents}
         self.start_time: NanosecondTime = config["start_time"]
         self.symbol = self.agents[0].symbols[0]
-        self.buffer: Buffer = to_buffer(config)
+        self.buffer: Buffer = to_buffer(config) if buffer is None else buffer
         self.oracle = _OracleFace(self, config["custom_properties"]["oracle"])
         for name, value in config["custom_properties"].items():
             if name != "oracle":
@@ -105,8 +112,29 @@ class CompiledKernel:
         self._messenger = Messenger(self.symbol)
         self._room = 0
         self._is_calling = self._has_ended = self._is_fork = False
-        for agent in self.agents:
+        self._is_of_template = buffer is not None
+        for agent in self.agents if buffer is None else (self.agents[0], *self._in_python):
             agent.kernel = self
+
+    @classmethod
+    def of_template(cls, template: MarketTemplate, seed: int, agent: Agent) -> CompiledKernel:
+        """Return the kernel of a seed's market with an agent in Python in the last place, not yet started.
+
+        It runs as one of the same configuration built in Python would, but cannot be ended: the built-in agents lie in
+        its buffer only.
+
+        Raises:
+            ValueError: If the agent's id is not that of the last place, or the seed is none.
+            UnsupportedError: If the compiled engine does not run the agent.
+        """
+        if agent.id != template.last:
+            raise ValueError(f"an agent in the last place of this market has the id {template.last}, got {agent.id}")
+        fault = python_agent_fault(agent)
+        if fault is not None:
+            raise unsupported(fault)
+        exchange, *others, _ = template.config["agents"]
+        config = {**template.config, "agents": [copied_exchange(exchange), *others, agent]}
+        return cls(config, template.market(seed))
 
     # Clock
 
@@ -123,6 +151,11 @@ class CompiledKernel:
     @stop_time.setter
     def stop_time(self, time: NanosecondTime) -> None:
         self.buffer[at.STOP] = time
+
+    @property
+    def halted(self) -> bool:
+        """Whether the run has ended because more orders rested than may (`most_resting`)."""
+        return bool(self.buffer[at.HALTED])
 
     @property
     def ttl_messages(self) -> int:
@@ -157,6 +190,8 @@ class CompiledKernel:
                 agent, actions = agent_actions
                 self._call(agent.apply_actions, actions)
             interrupt = self._dispatch()
+            if self.buffer[at.HALTED]:
+                logger.warning(halt_text(self.current_time, int(self.buffer[at.MOST_RESTING])))
             self._fill_in_book()
             if interrupt is not None:
                 return {"done": False, "result": interrupt}
@@ -220,6 +255,8 @@ class CompiledKernel:
 
     def terminate(self) -> dict[str, Any]:
         """Let the agents in Python finish, give the others their holdings, and return the end state."""
+        if self._is_of_template:
+            raise RuntimeError("a market made from a template is stopped, not ended: it has no agents to report of")
         self._has_ended = True
         if self._is_fork:  # until here it has shared them
             self.agents = [copied_trader(a, self) if is_built_in(a) and a.id else a for a in self.agents]
@@ -447,7 +484,16 @@ class CompiledKernel:
         """Enlarge the tables if so many orders might not fit, and the first wake-ups of all agents."""
         b = self.buffer
         rows = orders + len(self.agents) + 2
-        while min(b[at.EVENT_FREE_COUNT], b[at.RECORD_FREE_COUNT], b[at.HEAP_ROWS] - b[at.HEAP_COUNT]) < rows:
+        while True:
+            free = {
+                at.EVENTS: b[at.EVENT_FREE_COUNT],
+                at.RECORDS: b[at.RECORD_FREE_COUNT],
+                at.HEAP: b[at.HEAP_ROWS] - b[at.HEAP_COUNT],
+            }
+            scarce = min(free, key=lambda table: int(free[table]))
+            if free[scarce] >= rows:
+                break
+            b[at.LACKING] = scarce
             b = self.buffer = grown(b)
         if orders > b[at.LADDER]:
             b[at.LADDER] = orders

@@ -79,6 +79,12 @@ DECIDED = 87
 DECIDED_MARKET, DECIDED_LIMIT, DECIDED_PRICE, DECIDED_CANCEL = 88, 89, 90, 91
 SLOT_BLOCK = 92
 """Where the slot's block starts; 0 in a market without a slot."""
+
+# Header: limits of the tables
+LACKING = 93
+"""Offset of the table that has no room for what comes next."""
+MOST_RESTING, HALTED = 94, 95
+"""Orders that may rest in the book, and whether there were more: that ends the run."""
 HEADER = 96
 
 LINE = 8

@@ -24,31 +24,48 @@ SPARE = 64
 
 
 @compiled
-def _has_room(b):
-    """Return whether the next event, whatever it is, finds room in every table."""
+def _has_room(b, resting):
+    """Return whether the next event, whatever it is, finds room in every table; note one in which it does not.
+
+    Args:
+        b: The market.
+        resting: Orders in its book.
+    """
     ladder = b[LADDER]
-    resting = b[ORDER_ROWS] - b[ORDER_FREE_COUNT]
     # An order may meet every resting one, and each match is told to two; each order of a batch may tip the imbalance.
     # An agent may withdraw all the orders that it believes open.
     withdrawn = b[RECORD_ROWS] - b[RECORD_FREE_COUNT]
     told = withdrawn + 2 * (resting + ladder) + (2 * b[SUBSCRIPTION_COUNT] + 2) * (ladder + 1) + b[CLOSER_COUNT] + SPARE
-    return (
-        b[EVENT_FREE_COUNT] > told
-        and b[HEAP_ROWS] - b[HEAP_COUNT] > told
-        and b[WAITING_FREE_COUNT] > 0
-        and b[RECORD_FREE_COUNT] > ladder + SPARE
-        and b[ORDER_FREE_COUNT] > ladder + SPARE
-        and b[LEVEL_ROWS] - max(b[LEVEL_COUNT], b[LEVEL_COUNT + 1]) > ladder + SPARE
-        and b[HISTORY_ROWS] - b[HISTORY_COUNT] > resting + 2 * ladder + SPARE
-        and b[QUOTE_ROWS] - b[QUOTE_COUNT] > ladder + SPARE
-        and b[FILL_ROWS] - b[FILL_COUNT] > 1
-        and b[SNAPSHOT_FREE_COUNT] > b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE
-    )
+    lacking = 0
+    if b[EVENT_FREE_COUNT] <= told:
+        lacking = EVENTS
+    elif b[HEAP_ROWS] - b[HEAP_COUNT] <= told:
+        lacking = HEAP
+    elif b[WAITING_FREE_COUNT] <= 0:
+        lacking = WAITING
+    elif b[RECORD_FREE_COUNT] <= ladder + SPARE:
+        lacking = RECORDS
+    elif b[ORDER_FREE_COUNT] <= ladder + SPARE:
+        lacking = ORDERS
+    elif b[LEVEL_ROWS] - max(b[LEVEL_COUNT], b[LEVEL_COUNT + 1]) <= ladder + SPARE:
+        lacking = LEVELS
+    elif b[HISTORY_ROWS] - b[HISTORY_COUNT] <= resting + 2 * ladder + SPARE:
+        lacking = HISTORY
+    elif b[QUOTE_ROWS] - b[QUOTE_COUNT] <= ladder + SPARE:
+        lacking = QUOTES
+    elif b[FILL_ROWS] - b[FILL_COUNT] <= 1:
+        lacking = FILLS
+    elif b[SNAPSHOT_FREE_COUNT] <= b[LEVEL_COUNT] + b[LEVEL_COUNT + 1] + SPARE:
+        lacking = SNAPSHOTS
+    if lacking == 0:
+        return True
+    b[LACKING] = lacking
+    return False
 
 
 @compiled
 def run(b):
-    """Dispatch events to the end of the simulation.
+    """Dispatch events to the end of the simulation, or until more orders rest in the book than may.
 
     Returns:
         `FINISHED`; `FULL` if a table may not have room for the next event, or for the decision handed in, which has
@@ -58,11 +75,15 @@ def run(b):
     f = b.view(np.float64)
     u = b.view(np.uint32)
     if b[DECIDED]:
-        if not _has_room(b):
+        if not _has_room(b, b[ORDER_ROWS] - b[ORDER_FREE_COUNT]):
             return FULL
         carry_out(b)
     while b[HEAP_COUNT] > 0 and b[NOW] <= b[STOP]:
-        if not _has_room(b):
+        resting = b[ORDER_ROWS] - b[ORDER_FREE_COUNT]
+        if resting > b[MOST_RESTING]:
+            b[HALTED] = 1
+            return FINISHED
+        if not _has_room(b, resting):
             return FULL
         top = b[HEAP]
         time = b[top + HEAP_TIME]

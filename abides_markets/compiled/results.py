@@ -25,7 +25,6 @@ from abides_markets.order_book import OrderBook
 from abides_markets.orders import LimitOrder
 from abides_markets.orders import Side
 from abides_markets.tape import MarketTape
-from abides_markets.tape import Quote
 from abides_markets.tape import Trade
 
 SIDES = (Side.BID, Side.ASK)
@@ -178,33 +177,34 @@ def history_rows(buffer: Buffer) -> NDArray[np.int64]:
     return buffer[first : first + int(buffer[at.HISTORY_COUNT]) * at.HISTORY_WORDS].reshape(-1, at.HISTORY_WORDS)
 
 
+_TRADE = [
+    at.H_TIME,
+    at.H_PRICE,
+    at.H_QUANTITY,
+    at.H_SIDE,
+    at.H_AGENT,
+    at.H_OPPOSITE_AGENT,
+    at.H_ORDER,
+    at.H_OPPOSITE_ORDER,
+    at.H_MID2,
+    at.H_ONE_SIDED,
+]
+"""Columns of the history in the order of the fields of `Trade`."""
+_SIGN = Trade._fields.index("aggressor_sign")
+
+
 def fill_tape(buffer: Buffer, tape: MarketTape) -> None:
     """Write what the market has noted so far on a tape, in place of what the tape held."""
-    tape.trades.clear()
-    tape.quotes.clear()
     rows = history_rows(buffer)
-    for row in rows[rows[:, at.H_TYPE] == at.MATCHED].tolist():
-        tape.trades.append(
-            Trade(
-                row[at.H_TIME],
-                row[at.H_PRICE],
-                row[at.H_QUANTITY],
-                1 if row[at.H_SIDE] == at.ASK else -1,
-                row[at.H_AGENT],
-                row[at.H_OPPOSITE_AGENT],
-                row[at.H_ORDER],
-                row[at.H_OPPOSITE_ORDER],
-                row[at.H_MID2],
-                bool(row[at.H_ONE_SIDED]),
-            )
-        )
+    trades = rows[rows[:, at.H_TYPE] == at.MATCHED][:, _TRADE]
+    trades[:, _SIGN] = np.where(trades[:, _SIGN] == at.ASK, 1, -1)  # of the incoming order; noted was the resting one's
+    first = int(buffer[at.QUOTES])
+    quotes = buffer[first : first + int(buffer[at.QUOTE_COUNT]) * at.QUOTE_WORDS].reshape(-1, at.QUOTE_WORDS)
+    tape.replace(trades, quotes.copy())
     watched = rows[(rows[:, at.H_TYPE] == at.ENTERED) & (rows[:, at.H_AGENT] == tape.watched_agent)]
     for row in watched.tolist() if tape.watched_agent is not None else []:
         tape.queue_ahead[row[at.H_ORDER]] = row[at.H_AHEAD]
         tape.accepted[row[at.H_ORDER]] = row[at.H_TIME]
-    first = int(buffer[at.QUOTES])
-    quotes = buffer[first : first + int(buffer[at.QUOTE_COUNT]) * at.QUOTE_WORDS].reshape(-1, at.QUOTE_WORDS)
-    tape.quotes.extend(Quote(*row) for row in quotes.tolist())
     tape.mid2 = int(buffer[at.MID2])
     tape.one_sided = bool(buffer[at.ONE_SIDED])
 

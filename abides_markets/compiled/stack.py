@@ -10,32 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abides_core.engines import UnsupportedError
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import stepping
-from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.buffer import GROWING
-from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import grown_rows
 from abides_markets.compiled.buffer import resized
 from abides_markets.compiled.buffer import zeros
-from abides_markets.compiled.build import reseed
 from abides_markets.compiled.queue import wake_at
 from abides_markets.compiled.queue import wake_each
 from abides_markets.compiled.results import fill_tape
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.state import layout_digest
-from abides_markets.compiled.translate import first_fault
-from abides_markets.compiled.translate import to_buffer
+from abides_markets.compiled.template import MarketTemplate
 from abides_markets.orders import Side
 from abides_markets.tape import MarketTape
-from abides_markets.utils import config_append_agents
 
 Ints = NDArray[np.int64]
-ROWS = {**FIRST_ROWS, at.HISTORY: 16_384, at.QUOTES: 16_384, at.FILLS: 4_096}
-"""Rows of the tables at first: with one market they all grow, so they begin where an hour of trading needs them."""
-PROBES = (0, 1)
-"""Seeds of the two markets that show whether others can be made from the first."""
 
 
 class MarketStack:
@@ -60,14 +50,7 @@ class MarketStack:
     def __init__(
         self, build: Callable[[int], dict[str, Any]], slot: Callable[[int], ExecutionSlot], markets: int = 1
     ) -> None:
-        fault = first_fault(build(PROBES[0]))
-        if fault is not None:
-            raise UnsupportedError(f"the compiled engine does not support {fault}: use engine='reference'")
-        self._build = build
-        self._slot = slot
-        self._rows = dict(ROWS)
-        self._template: Buffer | None = None
-        self._is_reseedable = False
+        self._template = MarketTemplate(build, slot)
         self.words: NDArray[np.int64] = np.zeros((markets, 0), dtype=np.int64)
         self.views: Ints = np.zeros((markets, at.VIEW_WORDS), dtype=np.int64)
         self.times: Ints = np.zeros(markets, dtype=np.int64)
@@ -89,15 +72,12 @@ class MarketStack:
             seed: Its seed, 0 ≤ seed < 2**32.
             side: Side of the parent order.
         """
-        if not 0 <= seed < 2**32:
-            raise ValueError(f"the seed of a market must be at least 0 and less than 2**32, got {seed}")
-        template = self._template if self._template is not None else self._make_template()
+        if not self.words.shape[1]:
+            self.words = self._no_words()
         words = self.words[index]
-        if self._is_reseedable:
-            words[:] = template
-            reseed(words, seed)
-        else:
-            words[:] = self._market_before_first_event(seed)
+        self._template.write(words, seed)
+        wake_at(words, 0, words[at.CLOSE])
+        wake_each(words, 0, words[at.AGENT_COUNT], words[at.NOW])
         words[words[at.SLOT_BLOCK] + at.E_SIDE] = at.BID if side is Side.BID else at.ASK
         self._only[:] = False
         self._only[index] = True
@@ -132,6 +112,7 @@ class MarketStack:
         other = copy.copy(self)
         for name in ("words", "views", "times", "finished", "_fills", "_only"):
             setattr(other, name, getattr(self, name).copy())
+        other._template = copy.copy(self._template)  # they grow each on their own
         if leave:
             for words in other.words:
                 if words[at.AGENT_COUNT]:
@@ -153,36 +134,18 @@ class MarketStack:
 
     def _grow(self, full: int) -> None:
         """Give all markets the tables that the full one needs."""
-        assert self._template is not None
-        self._rows = grown_rows(self.words[full])
-        self._template = resized(self._template, self._rows)
-        words = zeros(len(self.words) * len(self._template)).reshape(len(self.words), -1)
+        rows = grown_rows(self.words[full])
+        self._template.resize(rows)
+        words = self._no_words()
         for index, market in enumerate(self.words):
             if market[at.AGENT_COUNT]:  # it has been started
-                words[index] = resized(market, self._rows)
+                words[index] = resized(market, rows)
         self.words = words
 
-    def _make_template(self) -> Buffer:
-        """Make the market that others are made from, and find out whether they can be."""
-        template = self._market_before_first_event(PROBES[0])
-        self._rows = {offset: int(template[total]) for offset, total, *_ in GROWING}
-        self._template = template
-        self.words = zeros(len(self.words) * len(template)).reshape(len(self.words), -1)
-        self._is_reseedable = all(self._reseeds_to(template, seed) for seed in PROBES)
-        return template
-
-    def _reseeds_to(self, template: Buffer, seed: int) -> bool:
-        market = template.copy()
-        reseed(market, seed)
-        return np.array_equal(market, self._market_before_first_event(seed))
-
-    def _market_before_first_event(self, seed: int) -> Buffer:
-        config = self._build(seed)
-        config_append_agents(config, [self._slot(len(config["agents"]))])
-        buffer = to_buffer(config, self._rows)
-        wake_at(buffer, 0, buffer[at.CLOSE])
-        wake_each(buffer, 0, len(config["agents"]), config["start_time"])
-        return buffer
+    def _no_words(self) -> NDArray[np.int64]:
+        """Return room for the markets, none of them started."""
+        count, words = len(self.words), len(self._template.words)
+        return zeros(count * words).reshape(count, words)
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Return everything that decides how the markets go on, as copies of plain arrays."""
@@ -206,12 +169,10 @@ class MarketStack:
             )
         if state["views"].shape != self.views.shape:
             raise ValueError(f"the state is of {len(state['views'])} markets, these are {len(self.views)}")
-        template = self._template if self._template is not None else self._make_template()
         self.words = np.array(state["words"])
         for market in self.words:
             if market[at.AGENT_COUNT]:  # it has been started, and its tables may have grown
-                self._rows = {offset: int(market[total]) for offset, total, *_ in GROWING}
-                self._template = resized(template, self._rows)
+                self._template.resize({offset: int(market[total]) for offset, total, *_ in GROWING})
                 break
         self.views[:] = state["views"]
         self.times[:] = state["times"]

@@ -250,9 +250,7 @@ def copied_exchange(exchange: Any) -> Any:
     for book in twin.order_books.values():
         book.owner = twin
         if book.tape is not None:
-            book.tape = copy.copy(book.tape)
-            for name in ("trades", "quotes", "queue_ahead", "accepted"):
-                setattr(book.tape, name, copy.copy(getattr(book.tape, name)))
+            book.tape = book.tape.copy()
     return twin
 
 

@@ -31,6 +31,7 @@ from abides_markets.compiled.streams import YOUNG_WORDS
 from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.streams import seed_young_streams
 from abides_markets.compiled.warm import prepare
+from abides_markets.halt import most_resting
 from abides_markets.models import OrderSizeModel
 from abides_markets.oracles import SparseMeanRevertingOracle
 from abides_markets.orders import Side
@@ -119,7 +120,7 @@ def _agent_fault(agent: Any, exchange: ExchangeAgent, own: set[str]) -> str | No
     if kind is None or kind == at.EXCHANGE:
         if isinstance(agent, ExchangeAgent):
             return f"a second exchange, agent {agent.id}"
-        return _python_agent_fault(agent)
+        return python_agent_fault(agent)
     if kind == at.EXECUTION:
         return f"agent {agent.id}, an execution slot, outside of a MarketStack"
     if agent.symbol != exchange.symbols[0]:
@@ -170,7 +171,8 @@ def _maker_fault(agent: AdaptiveMarketMakerAgent, exchange: ExchangeAgent) -> st
     return _repair_fault(agent) or _arrival_fault(agent)
 
 
-def _python_agent_fault(agent: Any) -> str | None:
+def python_agent_fault(agent: Any) -> str | None:
+    """Return what of an agent in Python the engine does not support, as a noun, or `None`."""
     if agent.kernel is not None:
         return f"agent {agent.id}, which has taken part in a run already"
     # Known beforehand from agents that say so, as the environments' does; others are refused as they ask.
@@ -255,6 +257,7 @@ def to_buffer(config: dict[str, Any], rows_at_first: dict[int, int] | None = Non
     b[at.AGENT_COUNT] = count
     ladder = max((2 * maker.num_ticks for maker in makers), default=0)
     b[at.LADDER] = max(ladder, 1)
+    b[at.MOST_RESTING] = most_resting(count)
     _write_exchange(b, agents[0], config)
     _write_oracle(b, config["custom_properties"]["oracle"], agents[0].symbols[0], oracle_stream)
     floats(b)[size_law : size_law + 11] = OrderSizeModel().cumulative

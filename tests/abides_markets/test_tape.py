@@ -65,5 +65,24 @@ def test_mids_at_times_are_the_last_two_sided_ones() -> None:
     tape = MarketTape()
     with pytest.raises(ValueError, match="never been two-sided"):
         tape.mid2_at(np.array([5]))
-    tape.quotes = [Quote(t, bid, 5, ask, 5, 5, 5) for t, bid, ask in ((10, 99, 101), (20, 100, -1), (30, 102, 104))]
+    tape.quotes.extend(Quote(t, bid, 5, ask, 5, 5, 5) for t, bid, ask in ((10, 99, 101), (20, 100, -1), (30, 102, 104)))
     assert tape.mid2_at(np.array([5, 10, 25, 30, 99])).tolist() == [200, 200, 200, 206, 206]
+
+
+def test_objects_and_rows_are_the_same_tape() -> None:
+    trades = [Trade(5, 100, 10, -1, 1, 9, 0, 4, 203, False), Trade(6, 103, 5, 1, 2, 7, 1, 5, -1, True)]
+    quotes = [Quote(1, 100, 10, -1, 0, 10, 0), Quote(2, 100, 10, 103, 5, 10, 5)]
+    empty, recorded, handed_over = (MarketTape() for _ in range(3))
+    recorded.trades.extend(trades)
+    recorded.quotes.extend(quotes)
+    handed_over.replace(np.array(trades, dtype=np.int64), np.array(quotes, dtype=np.int64))
+    copied = handed_over.copy()
+    assert (empty.trade_rows().shape, empty.quote_rows().shape) == ((0, 10), (0, 7))
+    for tape in (recorded, handed_over, copied):
+        assert tape.trade_rows().tolist() == [[int(value) for value in trade] for trade in trades]
+        assert tape.quote_rows().tolist() == [list(quote) for quote in quotes]
+        assert (tape.trades, tape.quotes) == (trades, quotes)
+        assert isinstance(tape.trades[0].one_sided, bool)
+        tape.trades.append(trades[0])  # what is recorded later is in the rows as well
+        assert tape.trade_rows()[-1].tolist() == tape.trade_rows()[0].tolist()
+        assert len(tape.trade_rows()) == 3

@@ -120,7 +120,7 @@ def test_what_makes_no_sense_is_refused_by_name() -> None:
 def test_a_market_that_the_compiled_engine_does_not_run_is_refused_or_left_to_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("abides_markets.compiled.stack.first_fault", lambda config: "a market of this kind")
+    monkeypatch.setattr("abides_markets.compiled.template.first_fault", lambda config: "a market of this kind")
     of = experiment(**SHORT)
     with pytest.raises(ValueError, match="the compiled engine does not support a market of this kind"):
         OptimalExecVectorEnv(2, of, engine="compiled")

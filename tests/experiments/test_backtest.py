@@ -108,7 +108,15 @@ def test_a_summary_pairs_the_two_on_each_seed() -> None:
 def test_the_command_writes_summary_table_and_figure_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = (("market.end_time=09:34:00", "order.start=09:31:00", "order.window=2min", "order.quantity=1200"),)
+    settings = (
+        (
+            "market.end_time=09:34:00",
+            "order.start=09:31:00",
+            "order.window=2min",
+            "order.quantity=1200",
+            "comparison.validity.volume=0",
+        ),
+    )
     args = command.Args("quick", strategies="twap,immediate", seeds="1000000:1000003", workers=1, out=tmp_path,
                         settings=settings)  # fmt: skip
     real, begun = measure, []

@@ -23,13 +23,21 @@ from experiments.episode import Episode
 from experiments.run_folder import REPOSITORY
 from tests.agents.worlds import experiment
 
-SHORT = ("market.end_time=09:33:02", "order.start=09:31:00", "order.window=2min", "order.quantity=1200")
+SHORT = (
+    "market.end_time=09:33:02",
+    "order.start=09:31:00",
+    "order.window=2min",
+    "order.quantity=1200",
+    "comparison.validity.volume=0",
+)
 SEEDS = range(1_100_000, 1_100_003)
 
 
 @pytest.fixture(scope="module")
 def short() -> Experiment:
-    return experiment(market={"end_time": "09:34:00"}, order={"quantity": 1_200})
+    return experiment(
+        market={"end_time": "09:34:00"}, order={"quantity": 1_200}, comparison={"validity": {"volume": 0}}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from abides_core.abides import new_kernel
+from abides_core.engines import UnsupportedError
 from abides_core.utils import str_to_ns
 from abides_markets.tape import MarketTape
 from agents import STRATEGIES
@@ -185,7 +186,7 @@ def test_an_idle_agent_leaves_the_market_that_it_finds(params: dict[str, int], e
         episode = Episode(of, "idle", seed, "buy", engine="reference")
         assert episode.tape.trades == tape.trades
         assert episode.tape.quotes == tape.quotes
-        assert [agent.holdings for agent in episode._config["agents"][1:-1]] == holdings
+        assert [agent.holdings for agent in episode._kernel.agents[1:-1]] == holdings
         assert episode.agent.holdings == {"CASH": 0}
         traded += len(tape.trades)
     assert traded
@@ -201,6 +202,34 @@ def test_an_active_agent_meets_the_market_that_an_idle_one_leaves() -> None:
     assert len(before) > 50
     assert idle.tape.quotes[: len(before)] == before
     assert active.agent.arrival2 == idle.agent.arrival2
+
+
+@pytest.mark.parametrize("params", [{}, {"mm_wake_up_freq": "10s", "mm_num_ticks": 3}], ids=["full", "busy makers"])
+def test_the_engines_leave_the_same_records(params: dict[str, Any]) -> None:
+    """On the compiled engine all markets but the first are made without building their agents in Python."""
+    of = experiment(market={"params": params})
+    for name, seed, side in (("post_then_cross", 1, "buy"), ("passive", 2, "sell"), ("twap", 3, "buy")):
+        compiled, reference = (Episode(of, name, seed, side, engine=engine) for engine in ("compiled", "reference"))
+        for table, rows in compiled.tables().items():
+            assert rows.equals(reference.tables()[table]), (table, name, seed)
+        judged = [(one.makers_alive(), one.discarded(), one.two_sided()) for one in (compiled, reference)]
+        assert judged[0] == judged[1]
+
+
+def test_an_agent_that_the_compiled_engine_does_not_run_is_left_to_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Subscriber(TWAPAgent):
+        subscribe = True
+
+    of = experiment()
+    expected = run_episode(of, "twap", 3, "buy")
+    monkeypatch.setitem(STRATEGIES, "twap", Subscriber)
+    with pytest.raises(UnsupportedError, match="with subscribe=True"):
+        Episode(of, "twap", 3, "buy", engine="compiled")
+    assert run_episode(of, "twap", 3, "buy") == expected
+    with pytest.raises(ValueError, match="unknown engine 'fast'"):
+        Episode(of, "twap", 3, "buy", engine="fast")
 
 
 # The same seed, the same bytes

@@ -24,7 +24,13 @@ from experiments.explain import ordered
 from experiments.explain import value_slice
 from experiments.explain import watch
 
-SHORT = ["market.end_time=09:34:00", "order.start=09:31:00", "order.window=2min", "order.quantity=1200"]
+SHORT = [
+    "market.end_time=09:34:00",
+    "order.start=09:31:00",
+    "order.window=2min",
+    "order.quantity=1200",
+    "comparison.validity.volume=0",
+]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,13 @@ from experiments.frontier import model_curve
 from experiments.frontier import policy_of
 from experiments.frontier import rules_of
 
-SHORT = ["market.end_time=09:34:00", "order.start=09:31:00", "order.window=2min", "order.quantity=1200"]
+SHORT = [
+    "market.end_time=09:34:00",
+    "order.start=09:31:00",
+    "order.window=2min",
+    "order.quantity=1200",
+    "comparison.validity.volume=0",
+]
 
 
 @pytest.fixture(scope="module")

@@ -31,13 +31,19 @@ from experiments.run_folder import REPOSITORY
 from tests.agents.worlds import SECOND
 from tests.agents.worlds import experiment
 
-SHORT = ("market.end_time=09:34:00", "order.start=09:31:00", "order.window=2min", "order.quantity=1200")
+SHORT = (
+    "market.end_time=09:34:00",
+    "order.start=09:31:00",
+    "order.window=2min",
+    "order.quantity=1200",
+    "comparison.validity.volume=0",
+)
 SEEDS = range(1_000_000, 1_000_003)
 
 
 @pytest.fixture(scope="module")
 def short() -> Experiment:
-    return experiment(order={"quantity": 1_200})
+    return experiment(order={"quantity": 1_200}, comparison={"validity": {"volume": 0}})
 
 
 def in_bytes(tape: MarketTape) -> tuple[bytes, bytes]:

@@ -208,6 +208,13 @@ def test_what_cannot_be_run_is_said(named: dict[str, Any], message: str) -> None
         reproduce.choose(REGISTRY, reproduce.Args(**named))
 
 
+def test_the_name_of_several_runs_means_them_all() -> None:
+    chosen = reproduce.choose(REGISTRY, reproduce.Args(only="regimes,impact,regimes.thin"))
+    assert chosen[-1] == "impact"
+    assert len(chosen) == len(set(chosen)) == 1 + sum(name.startswith("regimes.") for name in REGISTRY.runs)
+    assert reproduce.choose(REGISTRY, reproduce.Args(only="regimes.thin")) == ["regimes.thin"]
+
+
 def test_a_wrong_registry_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "reproduce.yaml"
     file.write_text("runs: {mine: {command: experiments.compare quick, minute: 1}}\n", encoding="utf-8")

@@ -89,7 +89,7 @@ def test_every_step_equals_the_records(strategy: str, side: Side, market: dict[s
     own = np.array(found["trades"]["own"], dtype=bool)
     traded = pd.DataFrame(found["trades"])
     in_window = fills[fills["time_ns"] <= row["end_ns"]]
-    assert len(own) == len(episode._trades_until(episode.end))
+    assert len(own) == len(episode._trades_until(episode.end)["time"])
     assert traded["quantity"][own].tolist() == in_window["quantity"].tolist()
     assert traded["price"][own].tolist() == in_window["price_cents"].tolist()
 

@@ -66,6 +66,8 @@ class Bench:
         bench = self
 
         class Kernel:
+            agents: tuple[Any, ...] = ()
+
             def send_message(self, sender_id: int, recipient_id: int, message: Message, delay: int = 0) -> None:
                 bench.sent.append((recipient_id, message, delay))
 

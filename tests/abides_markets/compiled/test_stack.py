@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from abides_core import abides
 from abides_core.engines import UnsupportedError
 from abides_markets.compiled import layout as at
-from abides_markets.compiled import stack as stack_module
+from abides_markets.compiled import template
+from abides_markets.compiled.buffer import FIRST_ROWS
 from abides_markets.compiled.slot import ExecutionSlot
 from abides_markets.compiled.stack import MarketStack
 from abides_markets.configs import rmsc04
@@ -58,6 +59,12 @@ def stack_of(order: ParentOrder, interval: int, markets: int = 1, **parameters: 
         )  # fmt: skip
 
     return MarketStack(lambda seed: background(seed, **parameters), slot, markets)
+
+
+def begin_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the tables of templates begin with two rows each."""
+    monkeypatch.setattr(template, "first_rows", lambda count: dict.fromkeys(FIRST_ROWS, 2))
+    monkeypatch.setattr(template, "ROWS_OF_AN_HOUR", {})
 
 
 class Scripted(ExecutionAgent):
@@ -182,10 +189,9 @@ def test_windows_before_the_open_and_beyond_the_close(start: int, sweep: bool) -
 @pytest.mark.parametrize("seed", [0, 1, 7, 2**32 - 1, *range(100, 116)])
 @pytest.mark.parametrize("parameters", [{}, {"num_noise_agents": 0}, {"megashock_lambda_a": 0}, {"mm_pov": 0.1}])
 def test_a_market_of_another_seed_is_made_as_it_is_built(seed: int, parameters: dict[str, Any]) -> None:
-    stack = stack_of(order_of(), 5 * SECOND, **parameters)
-    template = stack._make_template()
-    assert stack._is_reseedable
-    assert stack._reseeds_to(template, seed)
+    template = stack_of(order_of(), 5 * SECOND, **parameters)._template
+    assert template._is_reseedable
+    assert template._reseeds_to(seed)
 
 
 @pytest.mark.parametrize("name", regimes())
@@ -193,7 +199,7 @@ def test_the_market_of_every_regime_is_native_and_made_without_python(name: str)
     of = load_experiment("quick", {"market.regime": name})
     market = NativeMarkets(of, 1)
     market.start(0, 1_000_003, "sell")
-    assert market.stack._is_reseedable
+    assert market.stack._template._is_reseedable
     assert market.rows["left"].tolist() == [of.order.quantity]
 
 
@@ -202,7 +208,7 @@ def test_a_market_whose_seed_decides_more_is_built_anew(monkeypatch: pytest.Monk
     stack = stack_of(order, 5 * SECOND, latency_seed=None)
     for seed in (3, 4):
         stack.start(0, seed, Side.BID)
-        assert not stack._is_reseedable
+        assert not stack._template._is_reseedable
         seen, tape, _ = in_python(seed, order, 5 * SECOND, script, latency_seed=None)
         assert_same_trader(seen, tape, in_the_slot(stack, 0, script), stack.tape(0))
 
@@ -210,8 +216,9 @@ def test_a_market_whose_seed_decides_more_is_built_anew(monkeypatch: pytest.Monk
 def test_where_the_tables_begin_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     script = [Decision(market=7), Decision(limit=9, limit_price=0)]
     runs = []
-    for rows in (stack_module.ROWS, dict.fromkeys(stack_module.ROWS, 2)):
-        monkeypatch.setattr(stack_module, "ROWS", rows)
+    for is_small in (False, True):
+        if is_small:
+            begin_small(monkeypatch)
         stack = stack_of(order_of(), SECOND, markets=2)
         stack.start(1, 12, Side.ASK)  # the tables are made larger while this one is under way
         stack.start(0, 11, Side.BID)
@@ -221,7 +228,7 @@ def test_where_the_tables_begin_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_restored_stack_goes_on_as_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_module, "ROWS", dict.fromkeys(stack_module.ROWS, 2))  # they grow before and after
+    begin_small(monkeypatch)  # they grow before and after
     script = [Decision(market=7), Decision(limit=9, limit_price=0)]
     old, new = (stack_of(order_of(), SECOND, markets=3) for _ in range(2))
     old.start(1, 12, Side.ASK)
