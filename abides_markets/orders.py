@@ -6,7 +6,6 @@ Orders are created by the hundred thousand, so they have slots and are copied fi
 from __future__ import annotations
 
 import sys
-from abc import ABCMeta
 from collections.abc import Iterator
 from copy import deepcopy
 from enum import Enum
@@ -37,7 +36,7 @@ class Side(Enum):
         return self is Side.ASK
 
 
-class _OrderMeta(ABCMeta):
+class _OrderMeta(type):
     """Lets ABIDES code set the next order id through the class attributes that its versions know."""
 
     @property

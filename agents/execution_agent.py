@@ -195,7 +195,7 @@ class ExecutionAgent(TradingAgent):
         self.fills: list[Fill] = []
         self._start = self._sweep_start = self._end = NanosecondTime(0)
         self._mid2 = -1
-        self._mids2: list[int] = []
+        self._past: tuple[int, ...] = ()  # mids of earlier decisions, the last one first
         self._awaiting = ""  # "decision", "sweep" or "end": what the next book is wanted for
         self._sweeping = False
         self._pending: Decision | None = None
@@ -286,10 +286,10 @@ class ExecutionAgent(TradingAgent):
     def _view(self, now: NanosecondTime, elapsed: int, book: QuerySpreadResponseMsg) -> View:
         resting = [order for order in self.orders.values() if isinstance(order, LimitOrder)]
         prices = [order.limit_price for order in resting]
-        best = (max(prices) if self.order.side is Side.BID else min(prices)) if prices else -1
-        past = [*reversed(self._mids2[-PAST_MIDS:])]
-        past += [past[-1] if past else self._mid2] * (PAST_MIDS - len(past))
-        self._mids2.append(self._mid2)
+        parent = self.order
+        best = (max(prices) if parent.side is Side.BID else min(prices)) if prices else -1
+        past = self._past or (self._mid2,) * PAST_MIDS
+        self._past = (self._mid2, *past[:-1])
         fills = tuple(self.fills[self._fills_seen :])
         self._fills_seen = len(self.fills)
         assert self.arrival2 is not None
@@ -297,12 +297,12 @@ class ExecutionAgent(TradingAgent):
             time=now,
             decision=elapsed // self.interval,
             elapsed=elapsed,
-            window=self.order.window,
+            window=parent.window,
             interval=self.interval,
-            side=self.order.sign,
-            parent=self.order.quantity,
+            side=parent.sign,
+            parent=parent.quantity,
             filled=self.filled,
-            resting=sum(order.quantity for order in resting),
+            resting=sum([order.quantity for order in resting]),
             resting_price=best,
             arrival2=self.arrival2,
             mid2=self._mid2,
@@ -310,7 +310,7 @@ class ExecutionAgent(TradingAgent):
             bids=book.bids,
             asks=book.asks,
             volume=sum(self.transacted_volume.get(self.symbol, (0, 0))),
-            mid2_past=tuple(past),
+            mid2_past=past,
             fills=fills,
         )
 
@@ -413,6 +413,8 @@ class ExecutionAgent(TradingAgent):
     def _after_change(self, child: ChildOrder, unfilled: bool = False) -> None:
         if child.order_id not in self.orders:
             child.done = self.current_time
+        if not self._sweeping and self._pending is None:
+            return
         if any(isinstance(order, LimitOrder) for order in self.orders.values()):
             return
         if self._pending is not None:

@@ -6,7 +6,6 @@ one market and thousands go through the same code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from typing import NamedTuple
 
@@ -75,8 +74,7 @@ class Fill(NamedTuple):
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """The raw view at one decision.
 
     Attributes:

@@ -383,7 +383,8 @@ class TradingAgent(FinancialAgent):
             del self.orders[order.order_id]
         else:
             known.quantity -= order.quantity
-        self.logEvent("HOLDINGS_UPDATED", dict(self.holdings))
+        if self.log_events:
+            self.logEvent("HOLDINGS_UPDATED", dict(self.holdings))
 
     def order_accepted(self, order: Order) -> None:
         """Take note that an order rests in the book."""

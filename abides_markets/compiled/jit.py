@@ -30,6 +30,7 @@ NOT_COMPILED = (
     "buffer",
     "engine",
     "kernel",
+    "messenger",
     "random_states",
     "results",
     "slot",

@@ -12,32 +12,28 @@ import datetime
 import gc
 import json
 import logging
-import math
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from abides_core.agent import Agent
-from abides_core.engines import UnsupportedError
 from abides_core.message import MESSAGE_IDS
 from abides_core.message import Message
 from abides_core.message import MessageBatch
 from abides_core.utils import NanosecondTime
-from abides_core.utils import str_to_ns
 from abides_markets.agents import ValueAgent
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import loop
 from abides_markets.compiled import outside
 from abides_markets.compiled.buffer import Buffer
 from abides_markets.compiled.buffer import copied
-from abides_markets.compiled.buffer import floats
 from abides_markets.compiled.buffer import grown
+from abides_markets.compiled.messenger import Messenger
+from abides_markets.compiled.messenger import unsupported
 from abides_markets.compiled.oracle import advance
 from abides_markets.compiled.queue import wake_at
 from abides_markets.compiled.queue import wake_each
@@ -51,8 +47,6 @@ from abides_markets.compiled.state import copied_exchange
 from abides_markets.compiled.state import copied_oracle
 from abides_markets.compiled.state import copied_trader
 from abides_markets.compiled.state import from_bytes
-from abides_markets.compiled.state import order_from_plain
-from abides_markets.compiled.state import order_to_plain
 from abides_markets.compiled.state import plain
 from abides_markets.compiled.state import to_bytes
 from abides_markets.compiled.state import unplain
@@ -61,45 +55,14 @@ from abides_markets.compiled.translate import is_built_in
 from abides_markets.compiled.translate import python_agent_fault
 from abides_markets.compiled.translate import to_buffer
 from abides_markets.halt import halt_text
-from abides_markets.messages.market import MarketClosedMsg
-from abides_markets.messages.market import MarketClosePriceMsg
-from abides_markets.messages.market import MarketClosePriceRequestMsg
-from abides_markets.messages.market import MarketHoursMsg
-from abides_markets.messages.market import MarketHoursRequestMsg
-from abides_markets.messages.marketdata import BookImbalanceDataMsg
-from abides_markets.messages.marketdata import BookImbalanceSubReqMsg
-from abides_markets.messages.marketdata import MarketDataEventMsg
-from abides_markets.messages.order import CancelOrderMsg
-from abides_markets.messages.order import LimitOrderMsg
-from abides_markets.messages.order import MarketOrderMsg
-from abides_markets.messages.orderbook import OrderAcceptedMsg
-from abides_markets.messages.orderbook import OrderCancelledMsg
-from abides_markets.messages.orderbook import OrderExecutedMsg
-from abides_markets.messages.query import QueryLastTradeMsg
-from abides_markets.messages.query import QueryLastTradeResponseMsg
-from abides_markets.messages.query import QuerySpreadMsg
-from abides_markets.messages.query import QuerySpreadResponseMsg
-from abides_markets.messages.query import QueryTransactedVolMsg
-from abides_markets.messages.query import QueryTransactedVolResponseMsg
-from abides_markets.order_book import is_whole
 from abides_markets.orders import ORDER_IDS
-from abides_markets.orders import LimitOrder
-from abides_markets.orders import MarketOrder
-from abides_markets.orders import Order
-from abides_markets.orders import Side
 
 logger = logging.getLogger("abides")
 
-SIDES = (Side.BID, Side.ASK)
-DEEPEST = 2**63 - 1
 OUT = slice(0, at.OUT_END)
 """Words of the header that say what is handed to an agent in Python."""
 ROOM = loop.SPARE - 4
 """Messages for which the loop has left room when it hands an event to an agent in Python."""
-LARGEST = 2**31
-"""Shares of an order and its limit price, cents: values beyond would overflow what is added up from them."""
-WHOLE = (int, np.integer)
-ORDERS = (LimitOrderMsg, MarketOrderMsg, CancelOrderMsg)
 NAMES = {
     at.WAKEUP: "WakeupMsg",
     at.QUERY_SPREAD: "QuerySpreadMsg",
@@ -146,15 +109,12 @@ class CompiledKernel:
         self.skip_log = True
         self._started = datetime.datetime.now()
         self._ids_by_type: dict[type, list[int]] = {}
-        self._orders: dict[int, Order] = {}
-        self._records: dict[int, int] = {}
-        self._standing: set[tuple[int, int]] = set()
+        self._messenger = Messenger(self.symbol)
         self._room = 0
         self._is_calling = self._has_ended = self._is_fork = False
         self._is_of_template = buffer is not None
         for agent in self.agents if buffer is None else (self.agents[0], *self._in_python):
             agent.kernel = self
-        self._bind()
 
     @classmethod
     def of_template(cls, template: MarketTemplate, seed: int, agent: Agent) -> CompiledKernel:
@@ -171,38 +131,10 @@ class CompiledKernel:
             raise ValueError(f"an agent in the last place of this market has the id {template.last}, got {agent.id}")
         fault = python_agent_fault(agent)
         if fault is not None:
-            raise _unsupported(fault)
+            raise unsupported(fault)
         exchange, *others, _ = template.config["agents"]
         config = {**template.config, "agents": [copied_exchange(exchange), *others, agent]}
         return cls(config, template.market(seed))
-
-    def _bind(self) -> None:
-        """Make the tables of what is done with each message, which know the kernel."""
-        self._send: dict[type, Callable[[int, Any, int], None]] = {
-            MarketHoursRequestMsg: self._send_plain(at.HOURS_REQUEST, lambda m: 0),
-            MarketClosePriceRequestMsg: self._send_once(at.CLOSE_PRICE_REQUEST, lambda m: 0),
-            QueryLastTradeMsg: self._send_plain(at.QUERY_LAST_TRADE, lambda m: 0),
-            QuerySpreadMsg: self._send_plain(at.QUERY_SPREAD, _depth),
-            QueryTransactedVolMsg: self._send_plain(at.QUERY_VOLUME, _lookback),
-            BookImbalanceSubReqMsg: self._send_once(at.SUBSCRIBE, _threshold_bits),
-            CancelOrderMsg: self._send_cancel,
-            LimitOrderMsg: self._send_order,
-            MarketOrderMsg: self._send_order,
-            MessageBatch: self._send_batch,
-        }
-        self._build: dict[int, Callable[[list[int]], Message]] = {
-            at.HOURS: lambda d: MarketHoursMsg(int(self.buffer[at.OPEN]), int(self.buffer[at.CLOSE])),
-            at.CLOSE_PRICE: lambda d: MarketClosePriceMsg({self.symbol: d[0]}),
-            at.MARKET_CLOSED: lambda d: MarketClosedMsg(),
-            at.SPREAD: self._spread,
-            at.VOLUME: lambda d: QueryTransactedVolResponseMsg(self.symbol, bool(d[2]), d[0], d[1]),
-            at.LAST_TRADE_REPLY: lambda d: QueryLastTradeResponseMsg(self.symbol, bool(d[1]), d[0]),
-            at.ACCEPTED: lambda d: OrderAcceptedMsg(self._order(d)),  # type: ignore[arg-type]
-            at.EXECUTED: lambda d: OrderExecutedMsg(self._order(d, fill_price=d[4])),
-            at.CANCELLED: lambda d: OrderCancelledMsg(self._order(d)),
-            at.IMBALANCE_START: lambda d: self._imbalance(d, MarketDataEventMsg.Stage.START),
-            at.IMBALANCE_FINISH: lambda d: self._imbalance(d, MarketDataEventMsg.Stage.FINISH),
-        }
 
     # Clock
 
@@ -277,38 +209,37 @@ class CompiledKernel:
 
     def _dispatch(self) -> Any:
         next_message = next_order = at.NONE
-        while True:
-            status = outside.go_on(self.buffer, next_message, next_order)
-            if status == loop.FINISHED:
-                return None
-            if status == loop.FULL:
-                self.buffer = grown(self.buffer)
-                next_message = next_order = at.NONE
-                continue
-            recipient, result = self._deliver()
-            next_message, next_order = MESSAGE_IDS.value, ORDER_IDS.value
-            if result is not None and recipient in self.interrupting:
-                outside.settle(self.buffer, next_message, next_order)
-                return result
+        self._is_calling = True
+        try:
+            while True:
+                status = outside.go_on(self.buffer, next_message, next_order)
+                if status == loop.FINISHED:
+                    return None
+                if status == loop.FULL:
+                    self.buffer = grown(self.buffer)
+                    next_message = next_order = at.NONE
+                    continue
+                recipient, result = self._deliver()
+                next_message, next_order = MESSAGE_IDS.value, ORDER_IDS.value
+                if result is not None and recipient in self.interrupting:
+                    outside.settle(self.buffer, next_message, next_order)
+                    return result
+        finally:
+            self._is_calling = False
+            self._room = 0
 
     def _deliver(self) -> tuple[int, Any]:
         """Hand the waiting event to its agent in Python, with the run's own message and order numbers in place."""
         now, next_message, next_order, sender, recipient, number, kind, *data = self.buffer[OUT].tolist()
         agent = self.agents[recipient]
-        message = None
-        if kind != at.WAKEUP:
-            message = self._build[kind](data)
-            message.message_id = number
-        MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
         self._room = ROOM
-        self._is_calling = True
-        try:
-            if message is None:
-                return recipient, agent.wakeup(now)
-            return recipient, agent.receive_message(now, sender, message)
-        finally:
-            self._is_calling = False
-            self._room = 0
+        if kind == at.WAKEUP:
+            MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
+            return recipient, agent.wakeup(now)
+        message = self._messenger.read(self.buffer, kind, data)
+        message.message_id = number
+        MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
+        return recipient, agent.receive_message(now, sender, message)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call an agent's method with the run's own message and order numbers in place."""
@@ -386,7 +317,7 @@ class CompiledKernel:
         twin.gym_agents = [twin.agents[agent.id] for agent in self.gym_agents]
         twin.oracle = _OracleFace(twin, self.config["custom_properties"]["oracle"])
         twin.mean_result_by_agent_type, twin.agent_count_by_type = defaultdict(int), defaultdict(int)
-        twin._bind()
+        twin._messenger = Messenger(self.symbol)
         twin._set_state(state)
         return twin
 
@@ -418,9 +349,7 @@ class CompiledKernel:
         results = {key: value for key, value in self.custom_state.items() if key != "agent_state"}
         of_agents = self.custom_state.get("agent_state", {})
         return {
-            "orders": [order_to_plain(order) for order in self._orders.values()],
-            "records": list(self._records.items()),
-            "standing": sorted(self._standing),
+            **self._messenger.state(),
             "summary_log": plain(self.summary_log, "the summary log"),
             "custom_state": plain(results, "the run"),
             "agent_state": [[agent, plain(value, f"agent {agent}")] for agent, value in of_agents.items()],
@@ -428,10 +357,7 @@ class CompiledKernel:
         }
 
     def _set_state(self, state: dict[str, Any]) -> None:
-        orders = [order_from_plain(order) for order in state["orders"]]
-        self._orders = {order.order_id: order for order in orders}
-        self._records = dict(state["records"])
-        self._standing = {(kind, agent) for kind, agent in state["standing"]}
+        self._messenger.set_state(state)
         self.summary_log = unplain(state["summary_log"])
         self.custom_state = unplain(state["custom_state"])
         if state["agent_state"]:
@@ -448,19 +374,17 @@ class CompiledKernel:
             UnsupportedError: If it is for another agent, or of a kind that the compiled exchange does not know.
         """
         if recipient_id != 0:
-            raise _unsupported(f"a message from agent {sender_id} to agent {recipient_id}")
-        handler = self._send.get(type(message))
-        if handler is None:
-            raise _unsupported(f"a {message.type()} from agent {sender_id}")
-        symbol = getattr(message, "symbol", self.symbol)
-        if symbol != self.symbol:
-            raise _unsupported(f"a {message.type()} about {symbol!r}")
+            raise unsupported(f"a message from agent {sender_id} to agent {recipient_id}")
         if delay.__class__ is not int:
             if int(delay) != delay:
-                raise _unsupported(f"a delay of {delay!r} ns")
+                raise unsupported(f"a delay of {delay!r} ns")
             delay = int(delay)
-        self._make_room_for_one()
-        handler(sender_id, message, delay)
+        if isinstance(message, MessageBatch):
+            self._make_room(len(message.messages))
+            self._room = 0
+        else:
+            self._make_room_for_one()
+        self._messenger.send(self.buffer, sender_id, message, delay)
 
     def set_wakeup(self, sender_id: int, requested_time: NanosecondTime | None = None) -> None:
         """Queue a wake-up of an agent for itself.
@@ -468,16 +392,19 @@ class CompiledKernel:
         Raises:
             ValueError: If the time lies in the past.
         """
-        now = self.current_time
-        time = now + 1 if requested_time is None else requested_time
-        if time < now:
+        now = int(self.buffer[at.NOW])
+        if requested_time is None:
+            requested_time = now + 1
+        if requested_time < now:
             raise ValueError(
-                f"agent {sender_id} asked for a wake-up in the past: requested_time={time}, current_time={now}"
+                f"agent {sender_id} asked for a wake-up in the past: requested_time={requested_time},"
+                f" current_time={now}"
             )
-        if int(time) != time:
-            raise _unsupported(f"a wake-up at {time!r} ns")
+        time = int(requested_time)
+        if time != requested_time:
+            raise unsupported(f"a wake-up at {requested_time!r} ns")
         self._make_room_for_one()
-        outside.queue_wake(self.buffer, sender_id, int(time), MESSAGE_IDS.next())
+        outside.queue_wake(self.buffer, sender_id, time, MESSAGE_IDS.next())
 
     def get_agent_compute_delay(self, sender_id: int) -> int:
         """Return the time that an activation of the agent takes, ns."""
@@ -571,105 +498,6 @@ class CompiledKernel:
         if orders > b[at.LADDER]:
             b[at.LADDER] = orders
 
-    # From messages to events
-
-    def _send_plain(self, kind: int, value: Callable[[Any], int]) -> Callable[[int, Any, int], None]:
-        def send(sender_id: int, message: Message, delay: int) -> None:
-            outside.queue_message(self.buffer, sender_id, message.message_id, delay, kind, value(message), 0)
-
-        return send
-
-    def _send_once(self, kind: int, value: Callable[[Any], int]) -> Callable[[int, Any, int], None]:
-        """Return what sends a request for whose kind the exchange's table has one row for each agent."""
-        send_plain = self._send_plain(kind, value)
-
-        def send(sender_id: int, message: Any, delay: int) -> None:
-            if kind == at.SUBSCRIBE and message.cancel:
-                raise _unsupported("the end of a subscription")
-            if (kind, sender_id) in self._standing:
-                raise _unsupported(f"more than one {message.type()} from agent {sender_id}")
-            self._standing.add((kind, sender_id))
-            send_plain(sender_id, message, delay)
-
-        return send
-
-    def _send_order(self, sender_id: int, message: LimitOrderMsg | MarketOrderMsg, delay: int) -> None:
-        kind, order_id, side, quantity, price, _ = self._encode(sender_id, message)
-        self._records[order_id] = outside.queue_order(
-            self.buffer, sender_id, message.message_id, delay, kind, order_id, side, quantity, price
-        )
-
-    def _send_cancel(self, sender_id: int, message: CancelOrderMsg, delay: int) -> None:
-        _, order_id, record, *_ = self._encode(sender_id, message)
-        outside.queue_message(self.buffer, sender_id, message.message_id, delay, at.CANCEL, record, order_id)
-
-    def _send_batch(self, sender_id: int, message: MessageBatch, delay: int) -> None:
-        rows = [self._encode(sender_id, part, index) for index, part in enumerate(message.messages)]
-        parts = np.array(rows, dtype=np.int64).reshape(-1, 6)
-        self._make_room(len(parts))
-        self._room = 0
-        outside.queue_batch(self.buffer, sender_id, message.message_id, delay, parts)
-        for kind, order_id, _, _, _, record in parts.tolist():
-            if kind != at.CANCEL:
-                self._records[order_id] = record
-
-    def _encode(self, sender_id: int, message: Any, index: int = 0) -> tuple[int, int, int, int, int, int]:
-        """Return kind, order id, side (of a cancellation, the record), quantity, price, and room for the record.
-
-        Until its record is known an order has `NONE - 1 - index` instead, for cancellations in the same batch.
-        """
-        if not isinstance(message, ORDERS):
-            raise _unsupported(f"a {message.type()} in a batch")
-        order = message.order
-        if not isinstance(order, MarketOrder if isinstance(message, MarketOrderMsg) else LimitOrder):
-            raise _unsupported(f"a {message.type()} with {order!r}")
-        number = order.order_id
-        if not is_whole(number, least=-sys.maxsize):
-            raise _unsupported(f"an order with the id {number!r}")
-        if order.symbol != self.symbol:
-            raise _unsupported(f"an order for {order.symbol!r}")
-        if order.agent_id != sender_id:
-            raise _unsupported(f"a {message.type()} from agent {sender_id} about an order of agent {order.agent_id}")
-        if isinstance(message, CancelOrderMsg):
-            if message.tag is not None or not isinstance(order, LimitOrder):
-                raise _unsupported(f"a cancellation of {order!r} with the tag {message.tag!r}")
-            placed = self._orders.get(number)
-            if isinstance(placed, LimitOrder) and (placed.limit_price, placed.side) == (order.limit_price, order.side):
-                return at.CANCEL, number, self._records[number], 0, 0, 0
-            self._records.setdefault(number, at.NONE)
-            return at.CANCEL, at.NONE - 1, 0, 0, 0, 0  # the exchange will not find it
-        _check_order(order)
-        if number in self._records:
-            raise _unsupported(f"an order with the number {number}, which agents have used before")
-        self._orders[number] = order.copy()
-        self._records[number] = at.NONE - 1 - index
-        price = order.limit_price if isinstance(order, LimitOrder) else at.NONE
-        kind = at.LIMIT if isinstance(order, LimitOrder) else at.MARKET
-        return kind, number, SIDES.index(order.side), int(order.quantity), int(price), 0
-
-    # From events to messages
-
-    def _order(self, data: list[int], fill_price: int | None = None) -> Order:
-        order = self._orders[data[1]].copy()
-        order.quantity = data[3]
-        order.fill_price = fill_price
-        return order
-
-    def _spread(self, data: list[int]) -> QuerySpreadResponseMsg:
-        _, last_trade, bids, asks, closed, depth = data
-        levels = np.empty((2, bids + asks), dtype=np.int64)
-        outside.take_levels(self.buffer, levels)
-        prices, shares = levels.tolist()
-        best_first = list(zip(prices, shares, strict=True))
-        return QuerySpreadResponseMsg(
-            self.symbol, bool(closed), depth, best_first[:bids], best_first[bids:], last_trade
-        )
-
-    def _imbalance(self, data: list[int], stage: MarketDataEventMsg.Stage) -> BookImbalanceDataMsg:
-        imbalance = float(floats(self.buffer)[at.OUT_DATA + 1])
-        side = SIDES[data[2]] if data[2] >= 0 else None
-        return BookImbalanceDataMsg(self.symbol, data[0], data[3], stage, imbalance, side)
-
 
 class _OracleFace:
     """The oracle as agents in Python see it: its state lies in the buffer."""
@@ -697,21 +525,6 @@ class _OracleFace:
         return round(random_state.normal(loc=value, scale=float(np.sqrt(sigma_n))))
 
 
-def _check_order(order: Order) -> None:
-    if not is_whole(order.quantity, least=1) or order.quantity >= LARGEST:
-        raise _unsupported(f"an order of {order.quantity!r} shares")
-    if order.side not in SIDES:
-        raise _unsupported(f"an order on the side {order.side!r}")
-    if order.tag is not None and str(order.tag).startswith("MR_preprocess"):
-        raise _unsupported(f"an order with the tag {order.tag!r}")
-    if isinstance(order, LimitOrder):
-        for flag in ("is_hidden", "is_price_to_comply", "insert_by_id", "is_post_only"):
-            if getattr(order, flag):
-                raise _unsupported(f"an order with {flag}")
-        if not is_whole(order.limit_price) or order.limit_price >= LARGEST:
-            raise _unsupported(f"a limit price of {order.limit_price!r}")
-
-
 @contextmanager
 def _own_ids() -> Iterator[None]:
     """Leave the message and order numbers of whoever calls as they were."""
@@ -734,30 +547,6 @@ def rare_full_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(young, middle, old)
-
-
-def _depth(message: QuerySpreadMsg) -> int:
-    if not isinstance(message.depth, WHOLE) or message.depth < 0:
-        raise _unsupported(f"a depth of {message.depth!r} levels")
-    return min(int(message.depth), DEEPEST)
-
-
-def _lookback(message: QueryTransactedVolMsg) -> int:
-    try:
-        return str_to_ns(message.lookback_period)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _unsupported(f"a look-back of {message.lookback_period!r}") from error
-
-
-def _threshold_bits(message: BookImbalanceSubReqMsg) -> int:
-    least: Any = message.min_imbalance
-    if not isinstance(least, Real) or not math.isfinite(least):
-        raise _unsupported(f"a min_imbalance of {least!r}")
-    return int(np.float64(message.min_imbalance).view(np.int64))
-
-
-def _unsupported(what: str) -> UnsupportedError:
-    return UnsupportedError(f"the compiled engine does not support {what}: use engine='reference'")
 
 
 def _whole_delay(delay: int) -> int:

@@ -80,23 +80,44 @@ def queue_batch(b, agent, number, delay, parts):
 
 
 @compiled
-def take_levels(b, levels):
+def take_levels(b, ladder, bids, known, known_bids):
     """Write down the levels that the event for Python brings, and give it and them back.
 
     Args:
         b: The market.
-        levels: A row for the prices and one for the shares, as long as there are levels.
+        ladder: A row for each level, price and shares: bids, the worst first, and then asks, the best first.
+        bids: How many of them are bids.
+        known: A ladder that was written before.
+        known_bids: How many of its rows are bids.
+
+    Returns:
+        How many of the worst bids and how many of the worst asks are as they were.
     """
     e = b[OUT_EVENT]
     slot = b[e + DATA]
-    for i in range(levels.shape[1]):
+    count = len(ladder)
+    for i in range(count):
         row = b[SNAPSHOTS] + slot * SNAPSHOT_WORDS
-        levels[0, i] = b[row + D_PRICE]
-        levels[1, i] = b[row + D_TOTAL]
+        step = bids - 1 - i if i < bids else i
+        ladder[step, 0] = b[row + D_PRICE]
+        ladder[step, 1] = b[row + D_TOTAL]
         after = b[row + D_AFTER]
         give_back(b, SNAPSHOTS, SNAPSHOT_WORDS, D_AFTER, slot)
         slot = after
     free_event(b, e)
+    old_bids = 0
+    while old_bids < min(bids, known_bids) and _is_same(ladder, old_bids, known, old_bids):
+        old_bids += 1
+    old_asks = 0
+    most = min(count - bids, len(known) - known_bids)
+    while old_asks < most and _is_same(ladder, count - 1 - old_asks, known, len(known) - 1 - old_asks):
+        old_asks += 1
+    return old_bids, old_asks
+
+
+@compiled
+def _is_same(ladder, step, other, other_step):
+    return ladder[step, 0] == other[other_step, 0] and ladder[step, 1] == other[other_step, 1]
 
 
 @compiled

@@ -36,7 +36,7 @@ ENTRY_POINTS = (
     (outside.queue_message, (WORDS, *6 * (int64,))),
     (outside.queue_order, (WORDS, *8 * (int64,))),
     (outside.queue_batch, (WORDS, *3 * (int64,), TABLE)),
-    (outside.take_levels, (WORDS, TABLE)),
+    (outside.take_levels, (WORDS, TABLE, int64, TABLE, int64)),
     (outside.settle, (WORDS, int64, int64)),
     (outside.go_on, (WORDS, int64, int64)),
     (queue.wake_at, (WORDS, int64, int64)),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ def test_who_only_looks_sees_in_the_record_what_it_sees_in_the_market(full: Expe
     tried = record.work(make_agent(full, "idle", SEED, "buy", 1))
     assert len(live.decisions) == 180
     for one, other in zip(live.decisions, tried.decisions, strict=True):
-        assert dataclasses.asdict(one.view) == dataclasses.asdict(other.view)
+        assert one.view == other.view
     assert tried.arrival2 == live.arrival2
 
 

@@ -102,6 +102,14 @@ def test_a_market_of_many_agents_does_not_grow_by_the_questions_that_they_begin_
     assert len(market.buffer) == size
 
 
+def test_a_market_that_grows_makes_no_room_for_fills_that_it_does_not_have() -> None:
+    market = engine.CompiledKernel(build(1, mm_num_ticks=100, mm_wake_up_freq="5s", end_time="09:31:00"))
+    size = len(market.buffer)
+    market.run()
+    assert len(market.buffer) > size
+    assert market.buffer[at.FILL_ROWS] == FIRST_ROWS[at.FILLS]
+
+
 class Curious(TradingAgent):
     """Asks for the whole book far more often than answers take to arrive."""
 

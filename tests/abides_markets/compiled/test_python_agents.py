@@ -29,6 +29,7 @@ from abides_markets.messages.marketdata import L1SubReqMsg
 from abides_markets.messages.order import CancelOrderMsg
 from abides_markets.messages.order import LimitOrderMsg
 from abides_markets.messages.query import QuerySpreadMsg
+from abides_markets.messages.query import QuerySpreadResponseMsg
 from abides_markets.orders import ORDER_IDS
 from abides_markets.orders import LimitOrder
 from abides_markets.orders import MarketOrder
@@ -222,6 +223,36 @@ def test_busy_agents_and_agents_that_act_before_the_start(delay: int) -> None:
     assert_same(results)
     assert told[0] == told[1]
     assert min(len(messages) for messages in told[0]) > 20
+
+
+class Scribbling(Told):
+    """Looks at the book again and again, each time to another depth, and spoils what it is handed."""
+
+    def wakeup(self, current_time: int) -> None:
+        draw = self.random_state.randint
+        if super().wakeup(current_time):
+            self.get_current_spread(SYMBOL, (1, 2, 5, sys.maxsize, sys.maxsize)[draw(5)])
+            self.place_market_order(SYMBOL, int(draw(1, 200)), (Side.BID, Side.ASK)[draw(2)])
+            self.set_wakeup(current_time + int(draw(1, SECOND)))
+
+    def receive_message(self, current_time: int, sender_id: int, message: Message) -> None:
+        super().receive_message(current_time, sender_id, message)
+        if isinstance(message, QuerySpreadResponseMsg):
+            message.bids.reverse()
+            message.asks.clear()
+
+
+def test_each_look_at_the_book_is_a_list_of_its_own() -> None:
+    told = []
+    for engine in ENGINES:
+        makers = [lambda id: Scribbling(id, random_state=np.random.RandomState(id))] * 2
+        config = build(12, joined_by(*makers), **SMALL)
+        abides.run(config, engine=engine)
+        told.append([agent.told for agent in config["agents"][-2:]])
+    assert told[0] == told[1]
+    looks = [what for *_, kind, what in told[0][0] if kind == "QuerySpreadResponseMsg"]
+    assert len(looks) > 300
+    assert len(set(looks)) > 300
 
 
 # Execution agents
