@@ -57,7 +57,7 @@ validate: $(STAMP) ## Judge trainings on validation markets against TWAP, as in 
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
 	$(PY) -m experiments.compare $(CONFIG) $(ARGS)
 
-benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (2.5 hours; ARGS=--quick: minutes); resumes
+benchmarks: $(STAMP) ## Compare all benchmarks in all regimes (1 to 2 hours; ARGS=--quick: minutes); resumes
 	$(PY) -m experiments.benchmarks $(ARGS)
 
 report: $(STAMP) ## Build a run's report again, as in ARGS=results/latest

@@ -2,7 +2,7 @@
 
 Each regime of `configs/regimes/` is one comparison (`experiments.compare`) on the same seeds, in a folder of its own; a
 run that was interrupted resumes after its last finished unit. One table and one figure join them. With the 200 seeds of
-`configs/benchmarks.yaml` it takes about 2.5 hours on two cores and 5 GB of disk; `--quick` takes two seeds, in minutes.
+`configs/benchmarks.yaml` it takes one to two hours on two cores and 5 GB of disk; `--quick` takes two seeds, in minutes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from experiments.evaluation import count_finished
 from experiments.run_folder import RunFolder
 
 QUICK_SEEDS = 2
-SECONDS_PER_UNIT = 0.4
+SECONDS_PER_UNIT = 0.2
 """CPU seconds of a unit (a strategy, a seed, both sides, with records), the mean over the benchmarks; a first guess."""
 
 
