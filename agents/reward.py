@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,93 +81,105 @@ def _lead(v: Ints) -> float:
 
 
 @compiled
-def _benchmark_gains(before: Ints, after: Ints, gains: Floats) -> None:
-    """Write what `benchmark: twap` gains between views `(N, VIEW)` into `gains` `(N,)`, cents."""
-    for i in range(len(before)):
-        v, w = before[i], after[i]
-        scheduled = _even(w) - _even(v)
-        gains[i] = scheduled * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] - v[VIEW_MID2]) / 2 - (_lead(w) - _lead(v))
+def _benchmark_gain(v: Ints, w: Ints) -> float:
+    """Return what `benchmark: twap` gains from view v to view w, cents a share of the parent."""
+    scheduled = _even(w) - _even(v)
+    return scheduled * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] - v[VIEW_MID2]) / 2 - (_lead(w) - _lead(v))
 
 
 @compiled
-def _held(before: Ints, after: Ints, held: Floats) -> None:
-    """Write ΔE·(left / Q)² between views `(N, VIEW)` into `held` `(N,)`."""
+def _held(v: Ints, w: Ints) -> float:
+    """Return ΔE·(left / Q)² from view v to view w."""
+    return (_even(w) - _even(v)) * (w[VIEW_LEFT] / w[VIEW_PARENT]) ** 2
+
+
+@compiled
+def _write_terms(
+    fills: Ints,
+    before: Ints,
+    after: Ints,
+    unit: float,
+    against_twap: bool,
+    kind: int,
+    alpha: float,
+    running: float,
+    terms: Floats,
+) -> None:
+    """Write the terms of a step from views `before` `(N, VIEW)` to `after` into `terms` `(5, N)`, in `Terms`' order."""
+    _add_gains(fills, before, terms[0])
+    _add_depths(fills, before, kind, terms[2])
     for i in range(len(before)):
         v, w = before[i], after[i]
-        held[i] = (_even(w) - _even(v)) * (w[VIEW_LEFT] / w[VIEW_PARENT]) ** 2
+        terms[1, i] = unit * terms[0, i] / v[VIEW_PARENT]
+        if against_twap:
+            terms[1, i] -= unit * _benchmark_gain(v, w)
+        terms[3, i] = alpha * terms[2, i] / v[VIEW_PARENT]
+        terms[4, i] = running * _held(v, w) if running != 0.0 else 0.0
+
+
+class Terms(NamedTuple):
+    """The terms of the reward of a step, each `(N,)`, per share of the parent order of Q shares.
+
+    Attributes:
+        gain: Σ q·s·(arrival − price) over the fills, cents, of all shares; s is +1 to buy, −1 to sell.
+        implementation_shortfall: `gain` / Q in the unit of the reward, less what the benchmark gains. That is 0 of
+            `arrival`; of `twap`, with E the elapsed and F the filled fraction of the window and the order and m the
+            mid, ΔE·s·(arrival − m) of an even schedule at the mid, less the change of (F − E)·s·(m − arrival), what
+            being ahead of it is worth at the mid. The second part is a potential (Ng, Harada and Russell 1999, theorem
+            1) that is 0 at both ends of a complete order: it changes no return, but with it a step shows only what
+            being ahead or behind made of the step's own price move.
+        depth_consumed: d_t, against the best opposite price of the decision's view. `ticks_walked`: Σ over fills of the
+            ticks beyond that price. `shares_beyond_touch`: shares taken at prices beyond it. `shares`: all filled.
+        impact_penalty: α·d_t / Q.
+        running_penalty: φ·ΔE·(left / Q)². With φ = λQσ²T it is what λ times the variance of the cost adds in an
+            interval (Almgren and Chriss 2001, section 1.3), a share; as a running penalty it is that of Cartea,
+            Jaimungal and Penalva (2015), section 6.5.
+    """
+
+    gain: Floats
+    implementation_shortfall: Floats
+    depth_consumed: Floats
+    impact_penalty: Floats
+    running_penalty: Floats
 
 
 class Reward:
-    """The terms of the reward under one configuration."""
+    """The reward under one configuration."""
 
     def __init__(self, config: RewardConfig) -> None:
         self._config = config
         self._unit = 1.0 if config.price_unit == "cents" else 0.01
+        self._against_twap = config.benchmark == "twap"
         self._kind = DEPTHS.index(config.depth)
+        self._alpha, self._running = float(config.alpha), float(config.running_penalty)
 
-    def of_step(self, fills: NDArray[Any], rows: Rows, after: Rows) -> Floats:
-        """Return the reward of a step, but for the completion penalty.
+    def terms(self, fills: NDArray[Any], rows: Rows, after: Rows) -> Terms:
+        """Return the terms of a step.
 
         Args:
             fills: Executions of the step, `(F,)` of `FILL`.
             rows: The views that the actions answered, `(N,)`.
             after: The views that came of them, `(N,)`.
         """
-        implementation_shortfall = self.implementation_shortfall(fills, rows) - self.benchmark_gain(rows, after)
-        impact_penalty = self.impact_penalty(fills, rows)
-        return implementation_shortfall - impact_penalty - self.running_penalty(rows, after)
+        terms = np.empty((5, len(rows)))
+        _write_terms(
+            words_of(fills),
+            words_of(rows),
+            words_of(after),
+            self._unit,
+            self._against_twap,
+            self._kind,
+            self._alpha,
+            self._running,
+            terms,
+        )
+        return Terms(*terms)
 
-    def gain(self, fills: NDArray[Any], rows: Rows) -> Floats:
-        """Return Σ q·s·(arrival − price) over the fills of each market `(N,)`, cents; s is +1 to buy, −1 to sell."""
-        gains = np.empty(len(rows))
-        _add_gains(words_of(fills), words_of(rows), gains)
-        return gains
-
-    def implementation_shortfall(self, fills: NDArray[Any], rows: Rows) -> Floats:
-        """Return Σ q·s·(arrival − price) / Q over the fills of each market `(N,)`, in the unit of the reward."""
-        return self._unit * self.gain(fills, rows) / rows["parent"]
-
-    def benchmark_gain(self, rows: Rows, after: Rows) -> Floats:
-        """Return what the benchmark gains in a step from views `rows` `(N,)` to views `after`, in the reward's unit.
-
-        `arrival`: 0. `twap`: with E the elapsed and F the filled fraction of the window and the order, m the mid and s
-        the side, ΔE·s·(arrival − m) of an even schedule at the mid, less the change of (F − E)·s·(m − arrival), what
-        being ahead of it is worth at the mid. The second part is a potential (Ng, Harada and Russell 1999, theorem 1)
-        that is 0 at both ends of a complete order: it changes no return, but with it a step shows only what being ahead
-        or behind made of the step's own price move.
-        """
-        if self._config.benchmark == "arrival":
-            return np.zeros(len(rows))
-        gains = np.empty(len(rows))
-        _benchmark_gains(words_of(rows), words_of(after), gains)
-        return self._unit * gains
-
-    def depth_consumed(self, fills: NDArray[Any], rows: Rows) -> Floats:
-        """Return d_t of each market `(N,)`, measured against the best opposite price of the decision's view.
-
-        `ticks_walked`: Σ over fills of the ticks beyond that price. `shares_beyond_touch`: shares taken at prices
-        beyond it. `shares`: all shares filled.
-        """
-        depths = np.empty(len(rows))
-        _add_depths(words_of(fills), words_of(rows), self._kind, depths)
-        return depths
-
-    def impact_penalty(self, fills: NDArray[Any], rows: Rows) -> Floats:
-        """Return α·d_t / Q of each market `(N,)`."""
-        return self._config.alpha * self.depth_consumed(fills, rows) / rows["parent"]
-
-    def running_penalty(self, rows: Rows, after: Rows) -> Floats:
-        """Return φ·ΔE·(left / Q)² of a step from views `rows` `(N,)` to views `after`.
-
-        E is the elapsed share of the window. With φ = λQσ²T it is what λ times the variance of the cost adds in an
-        interval (Almgren and Chriss 2001, section 1.3), a share; as a running penalty it is that of Cartea, Jaimungal
-        and Penalva (2015), section 6.5.
-        """
-        if not self._config.running_penalty:
-            return np.zeros(len(rows))
-        held = np.empty(len(rows))
-        _held(words_of(rows), words_of(after), held)
-        return self._config.running_penalty * held
+    @staticmethod
+    def of_step(terms: Terms) -> Floats:
+        """Return the reward of a step `(N,)` from its terms, but for the completion penalty."""
+        _, implementation_shortfall, _, impact_penalty, running_penalty = terms
+        return implementation_shortfall - impact_penalty - running_penalty
 
     def completion_penalty(self, left: NDArray[Any], rows: Rows) -> Floats:
         """Return β·left / Q of each market `(N,)`, for shares left at the end of the window."""

@@ -226,8 +226,9 @@ class MultiAgentExecEnv(MultiAgentEnv):
         reward = 0.0
         if before is not None:
             fills = fill_rows(view.fills)
-            reward = float(self._reward.of_step(fills, before, rows)[0])
-            seat.gain += float(self._reward.gain(fills, before)[0])
+            terms = self._reward.terms(fills, before, rows)
+            reward = float(self._reward.of_step(terms)[0])
+            seat.gain += float(terms.gain[0])
         seat.view, seat.rows, seat.ended = view, rows, seat.agent.finished
         info: dict[str, Any] = {
             "market_seed": self._seed,

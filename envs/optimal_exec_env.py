@@ -17,6 +17,7 @@ from agents.features import Observer
 from agents.reward import Reward
 from agents.views import Rows
 from agents.views import copy_of
+from agents.views import words_of
 from configs import Experiment
 from envs.episodes import Episodes
 from envs.episodes import as_experiment
@@ -70,6 +71,7 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         self.action_space = spaces.Discrete(self.action_set.n)
         self._action = np.zeros(1, dtype=np.int64)
         self._active = np.ones(1, dtype=np.bool_)
+        self._before = copy_of(self._markets.rows)  # the view that the last action answered
         self._in_progress = False
 
     def reset(
@@ -95,13 +97,16 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
         """Carry out an action and run to the next decision, or to the end of the parent order."""
         if not self.action_space.contains(action):
             raise ValueError(f"action {action!r} is not a whole number from 0 to {self.action_set.n - 1}")
-        rows = self.rows
+        self._check_in_progress()
+        rows = self._before
+        words_of(rows)[:] = words_of(self._markets.rows)
         self._action[0] = action
         self._markets.step(self.action_set.decode(self._action, rows), self._active)
         fills = self._markets.fills
         # implementation_shortfall - impact_penalty: the formula of all environments, in agents/reward.py.
-        reward = self._reward.of_step(fills, rows, self._markets.rows)
-        self._episodes.gains += self._reward.gain(fills, rows)
+        terms = self._reward.terms(fills, rows, self._markets.rows)
+        reward = self._reward.of_step(terms)
+        self._episodes.gains += terms.gain
         terminated = bool(self._markets.finished[0])
         if terminated:
             reward -= self._reward.completion_penalty(self._markets.rows["left"], rows)
@@ -112,6 +117,9 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
     @property
     def rows(self) -> Rows:
         """The raw view that the next action answers, one row of `agents.views.VIEW`."""
+        self._check_in_progress()
+        return copy_of(self._markets.rows)
+
+    def _check_in_progress(self) -> None:
         if not self._in_progress:
             raise RuntimeError("no episode in progress: call reset before step")
-        return copy_of(self._markets.rows)

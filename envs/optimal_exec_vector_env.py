@@ -135,8 +135,9 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
         rows = self.rows
         self._markets.step(self.action_set.decode(actions, rows), active)
         fills = self._markets.fills
-        rewards = np.where(active, self._reward.of_step(fills, rows, self._markets.rows), 0.0)
-        self._episodes.gains += self._reward.gain(fills, rows)
+        terms = self._reward.terms(fills, rows, self._markets.rows)
+        rewards = np.where(active, self._reward.of_step(terms), 0.0)
+        self._episodes.gains += terms.gain
         terminated = active & self._markets.finished
         if terminated.any():
             rewards -= terminated * self._reward.completion_penalty(self._markets.rows["left"], rows)

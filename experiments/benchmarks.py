@@ -2,7 +2,7 @@
 
 Each regime of `configs/regimes/` is one comparison (`experiments.compare`) on the same seeds, in a folder of its own; a
 run that was interrupted resumes after its last finished unit. One table and one figure join them. With the 200 seeds of
-`configs/benchmarks.yaml` it takes one to two hours on two cores and 5 GB of disk; `--quick` takes two seeds, in minutes.
+`configs/benchmarks.yaml` it takes one to two hours on two cores and 5 GB of disk; `--quick` takes two seeds: minutes.
 """
 
 from __future__ import annotations

@@ -215,8 +215,9 @@ def play(
             decisions[parts[name]] = rule.decide(rows[parts[name]])
         markets.step(decisions, active)
         fills, after = markets.fills, markets.rows
-        returns += np.where(active, reward.of_step(fills, rows, after), 0.0)
-        episodes.gains += reward.gain(fills, rows)
+        terms = reward.terms(fills, rows, after)
+        returns += np.where(active, reward.of_step(terms), 0.0)
+        episodes.gains += terms.gain
         # True from now on, until the next decision says otherwise.
         later = active & (times[:, np.newaxis] >= after["elapsed"])
         np.copyto(left, after["left"] / after["parent"], where=later)

@@ -42,7 +42,8 @@ def depth_by_hand(kind: str, row: Any, price: int, quantity: int) -> int:
 def test_the_terms_are_those_of_equation_4(rows: np.ndarray, kind: Any, unit: Any, data: st.DataObject) -> None:
     reward = Reward(RewardConfig(alpha=2.0, beta=5.0, depth=kind, price_unit=unit))
     fills = executions(rows, data)
-    shortfall, impact = reward.implementation_shortfall(fills, rows), reward.impact_penalty(fills, rows)
+    terms = reward.terms(fills, rows, rows)
+    shortfall, impact = terms.implementation_shortfall, terms.impact_penalty
     completion = reward.completion_penalty(rows["left"], rows)
     scale = 1.0 if unit == "cents" else 0.01
     for market, row in enumerate(rows):
@@ -62,24 +63,25 @@ def test_a_sell_is_rewarded_in_the_mirrored_market_as_a_buy(rows: np.ndarray, ki
     reflected = fills.copy()
     reflected["price"] = rows["arrival2"][fills["market"]] - fills["price"]
     seen = mirror_rows(rows)
-    np.testing.assert_allclose(
-        reward.implementation_shortfall(reflected, seen), reward.implementation_shortfall(fills, rows), atol=1e-9
-    )
-    np.testing.assert_allclose(reward.impact_penalty(reflected, seen), reward.impact_penalty(fills, rows))
+    sold, bought = reward.terms(reflected, seen, seen), reward.terms(fills, rows, rows)
+    np.testing.assert_allclose(sold.implementation_shortfall, bought.implementation_shortfall, atol=1e-9)
+    np.testing.assert_allclose(sold.impact_penalty, bought.impact_penalty)
 
 
 def test_a_fill_at_rest_walks_no_depth() -> None:
     # Own bid filled at 100 004 while the ask stands at 100 006; and one share that walked to 100 008.
     row = view().rows()
     fills = fill_rows([Fill(1, 100_004, 50), Fill(2, 100_006, 10), Fill(3, 100_008, 1)])
-    found = {kind: Reward(RewardConfig(depth=kind)).depth_consumed(fills, row).tolist() for kind in DEPTHS}
+    found = {kind: Reward(RewardConfig(depth=kind)).terms(fills, row, row).depth_consumed.tolist() for kind in DEPTHS}
     assert found == {"ticks_walked": [2.0], "shares_beyond_touch": [1.0], "shares": [61.0]}
 
 
 def test_no_fills_are_no_reward() -> None:
     row = view().rows()
-    assert Reward(RewardConfig()).implementation_shortfall(fill_rows([]), row).tolist() == [0.0]
-    assert Reward(RewardConfig()).impact_penalty(fill_rows([]), row).tolist() == [0.0]
+    reward = Reward(RewardConfig())
+    terms = reward.terms(fill_rows([]), row, row)
+    assert [term.tolist() for term in terms] == 5 * [[0.0]]
+    assert reward.of_step(terms).tolist() == [0.0]
 
 
 @given(raw_rows(), st.data())
@@ -93,7 +95,8 @@ def test_against_an_even_schedule_only_being_ahead_and_the_fills_cost_are_left(
     after["filled"] = rows["filled"] + bought
     after["mid2"] = rows["mid2"] + data.draw(st.integers(-40, 40))
     after["elapsed"] = np.minimum(rows["elapsed"] + rows["interval"], rows["window"])
-    found = Reward(RewardConfig(benchmark="twap", alpha=0.0)).of_step(fills, rows, after)
+    reward = Reward(RewardConfig(benchmark="twap", alpha=0.0))
+    found = reward.of_step(reward.terms(fills, rows, after))
     for i, (row, then) in enumerate(zip(rows, after, strict=True)):
         own = [(int(p), int(q)) for m, p, q in fills.tolist() if m == i]
         side, mid, parent = int(row["side"]), row["mid2"] / 2, int(row["parent"])
@@ -107,9 +110,8 @@ def test_what_is_left_is_charged_by_its_square_for_the_time_that_it_is_held(rows
     after = rows.copy()
     after["left"] = np.rint(part * rows["left"])
     after["elapsed"] = np.minimum(rows["elapsed"] + rows["interval"], rows["window"])
-    plain, averse = (
-        Reward(RewardConfig(running_penalty=phi)).of_step(fill_rows([]), rows, after) for phi in (0.0, 6.0)
-    )
+    rewards = (Reward(RewardConfig(running_penalty=phi)) for phi in (0.0, 6.0))
+    plain, averse = (reward.of_step(reward.terms(fill_rows([]), rows, after)) for reward in rewards)
     for i, (row, then) in enumerate(zip(rows, after, strict=True)):
         held = (then["elapsed"] - row["elapsed"]) / row["window"]
         assert plain[i] - averse[i] == pytest.approx(6.0 * held * (then["left"] / then["parent"]) ** 2)
@@ -121,4 +123,4 @@ def test_an_even_schedule_pays_a_third_of_the_running_penalty() -> None:
     rows["parent"], rows["window"], rows["interval"] = decisions, decisions, 1
     rows["elapsed"] = np.arange(decisions + 1)
     rows["left"] = decisions - rows["elapsed"]
-    assert reward.running_penalty(rows[:-1], rows[1:]).sum() == pytest.approx(2.0, rel=2e-3)
+    assert reward.terms(fill_rows([]), rows[:-1], rows[1:]).running_penalty.sum() == pytest.approx(2.0, rel=2e-3)
