@@ -16,6 +16,7 @@ from configs import regimes
 from experiments import benchmarks
 from experiments import compare
 from experiments import evaluation
+from experiments.console import format_duration
 from experiments.episode import strategy_config
 from tests.experiments.test_compare import FakeMarkets
 
@@ -62,7 +63,8 @@ def test_one_table_and_one_figure_of_all_regimes(
     assert (folder / "benchmarks.svg").read_text().startswith("<?xml")
     assert "## thin" in (folder / "benchmarks.md").read_text()
     shown = capsys.readouterr().out
-    assert "[1/2] calm; 12 units to go in all, about 0:05" in shown
+    duration = format_duration(12 * benchmarks.SECONDS_PER_UNIT)
+    assert f"[1/2] calm; 12 units to go in all, about {duration}" in shown
     assert f"table: {folder / 'benchmarks.md'}" in shown
     # A regime's folder keeps its joined tables, from which its report can be built.
     assert not (folder / "thin" / "parts").exists()
