@@ -161,6 +161,7 @@ def explain(
     Returns:
         The content of `explain.json`, but for where it comes from.
     """
+    validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     names, labels = observation_names(experiment), make_actions(experiment.actions).labels()
     watched = watch(experiment, policy, watched_seeds, progress=progress)
     tree = Tree.fit(watched.observations, watched.actions, DEPTH)
@@ -172,7 +173,6 @@ def explain(
         "tree": ActorRule(experiment, tree),
         "linear": ActorRule(experiment, line),
     }
-    validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     traded = measure_each(partial(measure, experiment, rules), seeds, folder / "rules", workers, progress=progress)
     groups = feature_groups(names)
     shuffled: dict[str, Rule] = {"policy": rules["policy"]} | {

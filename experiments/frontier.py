@@ -81,9 +81,9 @@ def main(args: Args) -> None:
     arguments = {"seeds": f"{seeds.start}:{seeds.stop}", "aversions": list(aversions)}
     with RunFolder.open(args.out, "frontier", experiment, run_id=args.run_id, arguments=arguments) as run:
         print(f"{'resuming' if run.resumed else 'frontier in'} {run.path}", flush=True)
+        validity = judge_each(experiment, seeds, run.path, args.workers, progress=True)
         policies = {n: policy_of(averse(experiment, n), run.path / f"learned_{n}") for n in aversions}
         rules = rules_of(experiment, policies)
-        validity = judge_each(experiment, seeds, run.path, args.workers, progress=True)
         found = measure_each(partial(measure, experiment, rules), seeds, run.path, args.workers, progress=True)
         summary = {
             **{key: run.manifest[key] for key in ("commit", "dirty")},

@@ -36,27 +36,26 @@ def judge_each(
     Returns:
         `judged` and `valid` (numbers of seeds), `invalid` (reason by seed, as text) and `gate` (the thresholds), as
         `validity` of a comparison's summary.
+
+    Raises:
+        ConfigError: If fewer than two passed: before anything else is measured.
     """
     judged = measure_each(partial(run_do_nothing, experiment), seeds, folder / "validity", workers, progress=progress)
     invalid = {str(one["seed"]): one["reason"] for one in judged if not one["valid"]}
+    valid = len(judged) - len(invalid)
+    if invalid and valid < 2:
+        seed, reason = next(iter(invalid.items()))
+        raise ConfigError(
+            f"{valid} of {len(judged)} markets passed the gate, and an interval needs two"
+            f" (seed {seed}: {reason}): change the market or its thresholds, comparison.validity"
+        )
     gate = experiment.comparison.validity.model_dump()
-    return {"judged": len(judged), "valid": len(judged) - len(invalid), "invalid": invalid, "gate": gate}
+    return {"judged": len(judged), "valid": valid, "invalid": invalid, "gate": gate}
 
 
 def passed(found: Found, seeds: Sequence[int], validity: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the measurements of the seeds whose markets passed.
-
-    Raises:
-        ConfigError: If fewer than two did.
-    """
-    kept = [one for seed, one in zip(seeds, found, strict=True) if str(seed) not in validity["invalid"]]
-    if len(kept) < 2:
-        seed, reason = next(iter(validity["invalid"].items()))
-        raise ConfigError(
-            f"{len(kept)} of {len(seeds)} markets passed the gate, and an interval needs two (seed {seed}: {reason}):"
-            " change the market or its thresholds, comparison.validity"
-        )
-    return kept
+    """Return the measurements of the seeds whose markets passed."""
+    return [one for seed, one in zip(seeds, found, strict=True) if str(seed) not in validity["invalid"]]
 
 
 def summarise_passed(
@@ -70,9 +69,6 @@ def summarise_passed(
     Returns:
         What `summarise` returns of those that passed, with their number `n`, `validity`, and `with_invalid_seeds`:
         the same of every seed, or None if all passed.
-
-    Raises:
-        ConfigError: If fewer than two passed.
     """
     kept = passed(found, seeds, validity)
     every = {"n": len(found), **summarise(list(found))} if len(kept) < len(found) else None

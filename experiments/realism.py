@@ -123,8 +123,8 @@ def measure_realism(
     Raises:
         RuntimeError: If a seed could not be measured.
     """
-    of_rmsc04 = measure_each(measure_rmsc04, upstream_seeds, folder / "rmsc04", workers, progress=progress)
     validity = judge_each(experiment, seeds, folder, workers, progress=progress)
+    of_rmsc04 = measure_each(measure_rmsc04, upstream_seeds, folder / "rmsc04", workers, progress=progress)
     found = measure_each(partial(measure, experiment), seeds, folder, workers, progress=progress)
     return {
         "experiment": experiment.name,

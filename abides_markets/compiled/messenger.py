@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class Messenger:
             at.SPREAD: self._spread,
             at.VOLUME: lambda b, d: QueryTransactedVolResponseMsg(self._symbol, bool(d[2]), d[0], d[1]),
             at.LAST_TRADE_REPLY: lambda b, d: QueryLastTradeResponseMsg(self._symbol, bool(d[1]), d[0]),
-            at.ACCEPTED: lambda b, d: OrderAcceptedMsg(self._order(d)),  # type: ignore[arg-type]
+            at.ACCEPTED: lambda b, d: OrderAcceptedMsg(cast(LimitOrder, self._order(d))),  # no other comes to rest
             at.EXECUTED: lambda b, d: OrderExecutedMsg(self._order(d, fill_price=d[4])),
             at.CANCELLED: lambda b, d: OrderCancelledMsg(self._order(d)),
             at.IMBALANCE_START: lambda b, d: self._imbalance(b, d, MarketDataEventMsg.Stage.START),

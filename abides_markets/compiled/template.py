@@ -27,8 +27,6 @@ from abides_markets.utils import config_append_agents
 
 PROBES = (0, 1)
 """Seeds of the two markets that show whether others can be made from the first."""
-
-
 ROWS_OF_AN_HOUR = {at.HISTORY: 16_384, at.QUOTES: 16_384, at.FILLS: 4_096}
 """Rows that an hour of trading fills: to make tables larger takes longer than to have them larger than needed."""
 
@@ -48,11 +46,7 @@ class MarketTemplate:
         UnsupportedError: If the compiled engine does not run the background.
     """
 
-    def __init__(
-        self,
-        build: Callable[[int], dict[str, Any]],
-        last: Callable[[int], Any],
-    ) -> None:
+    def __init__(self, build: Callable[[int], dict[str, Any]], last: Callable[[int], Any]) -> None:
         self._build = build
         self._new_last = last
         self._background = build(PROBES[0])

@@ -38,6 +38,16 @@ THIN = {"num_noise_agents": 60, "num_value_agents": 8, "num_momentum_agents": 2}
 """A market with gaps: often one-sided, with wide spreads and little depth."""
 
 
+SHORT = (
+    "market.end_time=09:34:00",
+    "order.start=09:31:00",
+    "order.window=2min",
+    "order.quantity=1200",
+    "comparison.validity.volume=0",
+)
+"""Settings of a command that runs on the market of `experiment`, too short for the gate's volume of half an hour."""
+
+
 def experiment(**sections: Any) -> Experiment:
     """Two minutes of a parent order from 09:31, in a market that closes soon after."""
     content: dict[str, Any] = {

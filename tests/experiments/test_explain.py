@@ -23,14 +23,7 @@ from experiments.explain import observation_names
 from experiments.explain import ordered
 from experiments.explain import value_slice
 from experiments.explain import watch
-
-SHORT = [
-    "market.end_time=09:34:00",
-    "order.start=09:31:00",
-    "order.window=2min",
-    "order.quantity=1200",
-    "comparison.validity.volume=0",
-]
+from tests.agents.worlds import SHORT
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +38,7 @@ def released() -> NumpyPolicy:
 
 def arguments(out: Path, **named: Any) -> command.Args:
     given: dict[str, Any] = {"seeds": "1000000:1000003", "quick": True, "workers": 1, "run_id": "it", **named}
-    return command.Args("tactical", out=out, settings=(tuple(SHORT),), **given)
+    return command.Args("tactical", out=out, settings=(SHORT,), **given)
 
 
 def test_the_command_explains_the_released_policy_and_resumes(

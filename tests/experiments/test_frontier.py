@@ -19,14 +19,7 @@ from experiments.frontier import averse
 from experiments.frontier import model_curve
 from experiments.frontier import policy_of
 from experiments.frontier import rules_of
-
-SHORT = [
-    "market.end_time=09:34:00",
-    "order.start=09:31:00",
-    "order.window=2min",
-    "order.quantity=1200",
-    "comparison.validity.volume=0",
-]
+from tests.agents.worlds import SHORT
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +79,7 @@ def test_the_command_writes_numbers_table_and_figure(
         return released
 
     monkeypatch.setattr(command, "policy_of", trained)
-    args = command.Args("tactical", out=tmp_path, seeds="1000000:1000003", workers=1, settings=(tuple(SHORT),))
+    args = command.Args("tactical", out=tmp_path, seeds="1000000:1000003", workers=1, settings=(SHORT,))
     command.main(args)
     assert list(asked) == ["learned_0", "learned_1", "learned_3", "learned_10"]
     assert list(asked.values()) == sorted(asked.values())

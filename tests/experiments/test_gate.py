@@ -68,8 +68,14 @@ def test_tables_come_with_and_without_the_markets_that_fail() -> None:
     assert text.splitlines()[-1] == "n = 4, mean 26.5"
     everyone = summarise_passed(summarise, found, [7, 8, 9, 10], {**validity, "invalid": {}})
     assert (everyone["n"], everyone["with_invalid_seeds"]) == (4, None)
-    with pytest.raises(ConfigError, match="1 of 2 markets passed the gate"):
-        passed(found[:2], [7, 8], validity)
+    assert passed(found[:2], [7, 8], validity) == found[:1]
+
+
+def test_where_hardly_a_market_passes_nothing_more_is_measured(tmp_path: Path) -> None:
+    of = load_experiment("quick", {**SHORT, "comparison.validity.volume": 10**9})
+    with pytest.raises(ConfigError, match=r"0 of 4 markets passed the gate.*\(seed 1100000: volume \d+ below 1e\+09\)"):
+        impact.measure_impact(of, "twap", SEEDS, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["validity"]
 
 
 def test_impact_backtest_and_calibration_leave_them_out(tmp_path: Path) -> None:

@@ -29,15 +29,9 @@ from experiments.impact import measure_impact
 from experiments.impact import path_times
 from experiments.run_folder import REPOSITORY
 from tests.agents.worlds import SECOND
+from tests.agents.worlds import SHORT
 from tests.agents.worlds import experiment
 
-SHORT = (
-    "market.end_time=09:34:00",
-    "order.start=09:31:00",
-    "order.window=2min",
-    "order.quantity=1200",
-    "comparison.validity.volume=0",
-)
 SEEDS = range(1_000_000, 1_000_003)
 
 
