@@ -81,6 +81,16 @@ def make_actions(config: ActionConfig) -> ActionSet:
             return Placement(config)
 
 
+def _room(count: int) -> Ints:
+    """Return words `(N, 4)` for child orders."""
+    return np.empty((count, DECISION.itemsize // 8), dtype=np.int64)
+
+
+def _decisions(orders: Ints) -> NDArray[Any]:
+    """Return words `(N, 4)` as child orders `(N,)` of `DECISION`; the memory is shared."""
+    return orders.view(DECISION)[:, 0]
+
+
 def _even_target(rows: Rows, intervals: float) -> NDArray[np.float64]:
     """Cumulative shares of an even schedule, some intervals from now."""
     target = rows["parent"] * (rows["elapsed"] + intervals * rows["interval"]) / rows["window"]
@@ -88,20 +98,24 @@ def _even_target(rows: Rows, intervals: float) -> NDArray[np.float64]:
 
 
 @compiled
-def _send_market_orders(quantities: Ints, words: Ints, orders: Ints) -> None:
-    """Write market orders of quantities `(N,)`, as far as they are left, into words `(N, 4)` of `DECISION`."""
-    for i in range(len(quantities)):
-        orders[i, 0] = min(max(quantities[i], 0), words[i, VIEW_LEFT])
-        orders[i, 1] = 0
-        orders[i, 2] = -1
-        orders[i, 3] = 0
+def _send_market_order(quantity: int, v: Ints, order: Ints) -> None:
+    """Write a market order, as far as it is left, into words `(4,)` of `DECISION`."""
+    order[0] = min(max(quantity, 0), v[VIEW_LEFT])
+    order[1] = 0
+    order[2] = -1
+    order[3] = 0
 
 
 @compiled
-def _participate(
-    actions: Ints, words: Ints, multipliers: NDArray[np.float64], corridor: float, quantities: Ints
-) -> None:
-    """Write the shares of each market order: a multiple of the even rate, within the corridor if it is not negative."""
+def _send_lots(actions: Ints, words: Ints, lot: int, orders: Ints) -> None:
+    """Write market orders `(N, 4)` of `action` lots."""
+    for i in range(len(actions)):
+        _send_market_order(actions[i] * lot, words[i], orders[i])
+
+
+@compiled
+def _participate(actions: Ints, words: Ints, multipliers: NDArray[np.float64], corridor: float, orders: Ints) -> None:
+    """Write market orders `(N, 4)` of a multiple of the even rate, within the corridor if it is not negative."""
     for i in range(len(actions)):
         v = words[i]
         parent = v[VIEW_PARENT]
@@ -113,7 +127,7 @@ def _participate(
             floor = math.ceil(low * parent - 1e-9) - v[VIEW_FILLED]
             ceiling = math.floor(high * parent + 1e-9) - v[VIEW_FILLED]
             quantity = min(max(quantity, floor), max(floor, ceiling))
-        quantities[i] = np.int64(quantity)
+        _send_market_order(np.int64(quantity), v, orders[i])
 
 
 @compiled
@@ -163,9 +177,9 @@ class Lots(ActionSet):
 
     def decode(self, actions: Ints, rows: Rows) -> NDArray[Any]:
         """Return market orders of `action` lots."""
-        orders = np.empty(len(rows), dtype=DECISION)
-        _send_market_orders(actions * self._lot, words_of(rows), words_of(orders))
-        return orders
+        orders = _room(len(rows))
+        _send_lots(actions, words_of(rows), self._lot, orders)
+        return _decisions(orders)
 
     def twap_action(self, rows: Rows) -> Ints:
         """Return the lots that bring the filled quantity closest to the even schedule."""
@@ -193,11 +207,9 @@ class Participation(ActionSet):
         With a corridor c the executed fraction after the order lies between t − min(c, 1 − t) and min(1, t + c), t
         being the elapsed fraction at the end of the interval: at the end of the window it is 1.
         """
-        words, quantities = words_of(rows), np.empty(len(rows), dtype=np.int64)
-        orders = np.empty(len(rows), dtype=DECISION)
-        _participate(actions, words, self._multipliers, self._corridor, quantities)
-        _send_market_orders(quantities, words, words_of(orders))
-        return orders
+        orders = _room(len(rows))
+        _participate(actions, words_of(rows), self._multipliers, self._corridor, orders)
+        return _decisions(orders)
 
     def twap_action(self, rows: Rows) -> Ints:
         """Return the multiple closest to 1."""
@@ -225,9 +237,9 @@ class Placement(ActionSet):
         is already at the wanted price keeps its place in the queue and is only added to. The touch is that of others:
         a resting order that is alone at the best price is left out, lest it be placed inside or behind itself.
         """
-        orders = np.empty(len(rows), dtype=DECISION)
-        _place(actions, words_of(rows), self._placements, self._slices, words_of(orders))
-        return orders
+        orders = _room(len(rows))
+        _place(actions, words_of(rows), self._placements, self._slices, orders)
+        return _decisions(orders)
 
     def twap_action(self, rows: Rows) -> Ints:
         """Return the most aggressive placement, which trades what is due."""

@@ -121,29 +121,34 @@ def _value(kind: int, which: int, v: Ints) -> float:
 
 
 @compiled
-def _fill_in(words: Ints, kinds: Ints, which: Ints, values: NDArray[np.float64]) -> None:
-    """Write the features `(N, F)` of raw views `(N, VIEW_WORDS)`; columns of somebody's own are left as they are."""
-    for i in range(words.shape[0]):
-        for j in range(len(kinds)):
-            if kinds[j] != _OWN_FORMULA:
-                values[i, j] = _value(kinds[j], which[j], words[i])
-
-
-@compiled
-def _remember(
-    values: NDArray[np.float64], low: Floats, high: Floats, memory: Floats, fresh: Bools, marked: Bools
+def _observe(
+    words: Ints,
+    kinds: Ints,
+    which: Ints,
+    own: NDArray[np.float64],
+    low: Floats,
+    high: Floats,
+    memory: Floats,
+    fresh: Bools,
+    marked: Bools,
+    observations: Floats,
 ) -> None:
-    """Cut values to their ranges and put them at the end of each marked market's memory `(N, history, F)`."""
+    """Put the features of raw views `(N, VIEW_WORDS)` at the end of the memory, and write what is remembered.
+
+    Only the marked markets' views are looked at. Features of somebody's own formula are in their columns of `own`
+    `(N, F)`. Values are cut to their ranges. `memory` and `observations` are `(N, history, F)`, oldest first.
+    """
     history = memory.shape[1]
-    for i in range(values.shape[0]):
-        if not marked[i]:
-            continue
-        for j in range(values.shape[1]):
-            now = min(max(np.float32(values[i, j]), low[j]), high[j])
-            for age in range(history - 1):
-                memory[i, age, j] = now if fresh[i] else memory[i, age + 1, j]
-            memory[i, history - 1, j] = now
-        fresh[i] = False
+    for i in range(words.shape[0]):
+        if marked[i]:
+            for j in range(len(kinds)):
+                value = own[i, j] if kinds[j] == _OWN_FORMULA else _value(kinds[j], which[j], words[i])
+                now = min(max(np.float32(value), low[j]), high[j])
+                for age in range(history - 1):
+                    memory[i, age, j] = now if fresh[i] else memory[i, age + 1, j]
+                memory[i, history - 1, j] = now
+            fresh[i] = False
+        observations[i] = memory[i]
 
 
 @dataclass(frozen=True)
@@ -246,7 +251,7 @@ class Observer:
         self._kinds = np.array([feature.kind for feature in self._features])
         self._which = np.array([feature.which for feature in self._features])
         self._own = [(column, f.compute) for column, f in enumerate(self._features) if f.compute is not None]
-        self._values = np.zeros((markets, len(features)))
+        self._own_values = np.zeros((markets, len(features)))
         self._low = np.array([feature.low for feature in self._features], dtype=np.float32)
         self._high = np.array([feature.high for feature in self._features], dtype=np.float32)
         self._memory = np.zeros((markets, history, len(features)), dtype=np.float32)
@@ -281,9 +286,19 @@ class Observer:
 
         With `markets` `(N,)`, only the rows of the marked ones are looked at; the others' last observation is returned.
         """
-        _fill_in(words_of(rows), self._kinds, self._which, self._values)
         for column, compute in self._own:
-            self._values[:, column] = compute(rows)
-        marked = self._all if markets is None else markets
-        _remember(self._values, self._low, self._high, self._memory, self._fresh, marked)
-        return self._memory.reshape(len(rows), -1).copy()
+            self._own_values[:, column] = compute(rows)
+        observations = np.empty_like(self._memory)
+        _observe(
+            words_of(rows),
+            self._kinds,
+            self._which,
+            self._own_values,
+            self._low,
+            self._high,
+            self._memory,
+            self._fresh,
+            self._all if markets is None else markets,
+            observations,
+        )
+        return observations.reshape(len(rows), -1)

@@ -5,7 +5,7 @@ All terms are per share of the parent order, in the configured unit of price; po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
@@ -35,13 +35,11 @@ compiled = jit.beside(__file__, layout.__file__)
 DEPTHS = ("ticks_walked", "shares_beyond_touch", "shares")
 _TICKS_WALKED, _, _SHARES = range(3)
 
-FILL = np.dtype([("market", np.int64), ("price", np.int64), ("quantity", np.int64)])
-"""An execution: index of its market (row), price in cents, shares."""
 
-
-def fill_rows(fills: Sequence[Fill], market: int = 0) -> NDArray[Any]:
-    """Return executions of one market as rows of `FILL`."""
-    return np.array([(market, fill.price, fill.quantity) for fill in fills], dtype=FILL)
+def fill_rows(fills: Iterable[tuple[int, Fill]]) -> Ints:
+    """Return executions, each with the row of its market, as words `(F, 3)`: that row, price in cents, shares."""
+    rows = [(market, fill.price, fill.quantity) for market, fill in fills]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 @compiled
@@ -153,17 +151,17 @@ class Reward:
         self._kind = DEPTHS.index(config.depth)
         self._alpha, self._running = float(config.alpha), float(config.running_penalty)
 
-    def terms(self, fills: NDArray[Any], rows: Rows, after: Rows) -> Terms:
+    def terms(self, fills: Ints, rows: Rows, after: Rows) -> Terms:
         """Return the terms of a step.
 
         Args:
-            fills: Executions of the step, `(F,)` of `FILL`.
+            fills: Executions of the step, `(F, 3)`: row of the market, price in cents, shares.
             rows: The views that the actions answered, `(N,)`.
             after: The views that came of them, `(N,)`.
         """
         terms = np.empty((5, len(rows)))
         _write_terms(
-            words_of(fills),
+            fills,
             words_of(rows),
             words_of(after),
             self._unit,

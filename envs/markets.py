@@ -18,7 +18,7 @@ from abides_core.engines import REFERENCE
 from abides_core.engines import UnsupportedError
 from agents.actions import DECISION
 from agents.execution_agent import Decision
-from agents.reward import FILL
+from agents.reward import fill_rows
 from agents.views import VIEW
 from agents.views import Fill
 from agents.views import Rows
@@ -41,7 +41,8 @@ class ExecutionMarkets(Protocol):
         rows: What is seen in each market, `(N,)` of `agents.views.VIEW`.
         times: When it was seen, ns, `(N,)`.
         finished: Whether each parent order has come to its end, `(N,)`.
-        fills: Executions since the rows before, in the markets last stepped, `(F,)` of `agents.reward.FILL`.
+        fills: Executions since the rows before, in the markets last stepped, `(F, 3)`: row of the market, price in
+            cents, shares.
     """
 
     rows: Rows
@@ -49,7 +50,7 @@ class ExecutionMarkets(Protocol):
     finished: NDArray[np.bool_]
 
     @property
-    def fills(self) -> NDArray[Any]:
+    def fills(self) -> NDArray[np.int64]:
         """Executions since the rows before."""
 
     def start(self, index: int, seed: int, side: Side) -> None:
@@ -89,14 +90,14 @@ class SeparateMarkets:
         self.rows: Rows = np.zeros(len(markets), dtype=VIEW)
         self.times = np.zeros(len(markets), dtype=np.int64)
         self.finished = np.zeros(len(markets), dtype=np.bool_)
-        self._fills: list[tuple[int, int, int]] = []
+        self._fills: list[tuple[int, Fill]] = []
         self._begun: list[tuple[int, Side] | None] = [None] * len(markets)
         self._taken: list[list[tuple[int, ...]]] = [[] for _ in markets]
 
     @property
-    def fills(self) -> NDArray[Any]:
+    def fills(self) -> NDArray[np.int64]:
         """Executions since the rows before."""
-        return np.array(self._fills, dtype=FILL)
+        return fill_rows(self._fills)
 
     def start(self, index: int, seed: int, side: Side) -> None:
         """Begin the market of a seed."""
@@ -148,8 +149,7 @@ class SeparateMarkets:
         self.rows[index] = view.rows()[0]
         self.times[index] = view.time
         self.finished[index] = self.markets[index].finished
-        fills: tuple[Fill, ...] = view.fills
-        self._fills += [(index, fill.price, fill.quantity) for fill in fills]
+        self._fills += [(index, fill) for fill in view.fills]
 
 
 def make_markets(experiment: Experiment, market: str, engine: str, count: int) -> ExecutionMarkets:

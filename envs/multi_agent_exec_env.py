@@ -225,7 +225,7 @@ class MultiAgentExecEnv(MultiAgentEnv):
         rows, before = view.rows(), seat.rows
         reward = 0.0
         if before is not None:
-            fills = fill_rows(view.fills)
+            fills = fill_rows((0, fill) for fill in view.fills)
             terms = self._reward.terms(fills, before, rows)
             reward = float(self._reward.of_step(terms)[0])
             seat.gain += float(terms.gain[0])

@@ -13,7 +13,6 @@ from abides_markets.compiled.stack import MarketStack
 from abides_markets.orders import Side as BookSide
 from agents.market import SYMBOL
 from agents.market import build_market
-from agents.reward import FILL
 from agents.views import VIEW
 from agents.views import words_of
 from configs.models import Experiment
@@ -59,9 +58,9 @@ class NativeMarkets:
         self.finished = self.stack.finished
 
     @property
-    def fills(self) -> NDArray[Any]:
-        """Executions since the rows before, `(F,)` of `agents.reward.FILL`."""
-        return self.stack.fills.view(FILL)[:, 0]
+    def fills(self) -> NDArray[np.int64]:
+        """Executions since the rows before, `(F, 3)`: row of the market, price in cents, shares."""
+        return self.stack.fills
 
     def start(self, index: int, seed: int, side: Side) -> None:
         """Begin the market of a seed and run it to the first decision or its end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,12 +96,16 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Carry out an action and run to the next decision, or to the end of the parent order."""
-        if not self.action_space.contains(action):
+        try:
+            number = operator.index(action)  # Gymnasium's `contains` takes as long as all of the reward
+        except TypeError:
+            number = -1
+        if not 0 <= number < self.action_set.n:
             raise ValueError(f"action {action!r} is not a whole number from 0 to {self.action_set.n - 1}")
         self._check_in_progress()
         rows = self._before
         words_of(rows)[:] = words_of(self._markets.rows)
-        self._action[0] = action
+        self._action[0] = number
         self._markets.step(self.action_set.decode(self._action, rows), self._active)
         fills = self._markets.fills
         # implementation_shortfall - impact_penalty: the formula of all environments, in agents/reward.py.

@@ -122,15 +122,16 @@ class MarketStack:
     def _run(self, active: NDArray[np.bool_]) -> None:
         first = 0
         while True:
-            first = stepping.run_all(self.words, first, active, self.views, self.times, self.finished)
-            if first == len(self.words):
-                break
-            self._grow(first)
-        while True:
-            self._fill_count = stepping.gather_fills(self.words, active, self._fills)
-            if self._fill_count <= len(self._fills):
-                break
-            self._fills = np.zeros((2 * self._fill_count, 3), dtype=np.int64)
+            first, count = stepping.run_all(
+                self.words, first, active, self.views, self.times, self.finished, self._fills
+            )
+            if first < len(self.words):
+                self._grow(first)
+            elif count > len(self._fills):
+                self._fills = np.zeros((2 * count, 3), dtype=np.int64)
+            else:
+                self._fill_count = count
+                return
 
     def _grow(self, full: int) -> None:
         """Give all markets the tables that the full one needs."""

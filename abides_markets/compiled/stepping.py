@@ -29,11 +29,14 @@ def hand_in(stack, decisions, active):
 
 
 @compiled
-def run_all(stack, first, active, views, times, finished):
+def run_all(stack, first, active, views, times, finished, fills):
     """Run each active market from the `first` on until its slot waits for a decision or has finished.
 
+    Market, price and shares of the fills since the views before are written into `fills`, as far as they find room.
+
     Returns:
-        The number of markets, or the first one whose tables are full, which is to be run again once they are larger.
+        The number of markets, or the first one whose tables are full, which is to be run again once they are larger;
+        and the number of fills. Where they found no room, none counts as seen: call again, with that number as `first`.
     """
     for i in range(first, stack.shape[0]):
         if not active[i]:
@@ -41,7 +44,7 @@ def run_all(stack, first, active, views, times, finished):
         b = stack[i]
         status = run(b)
         if status == FULL:
-            return i
+            return i, 0
         if status == FINISHED:
             finish(b)
         x = b[SLOT_BLOCK]
@@ -49,12 +52,11 @@ def run_all(stack, first, active, views, times, finished):
             views[i, word] = b[x + E_VIEW + word]
         times[i] = b[x + E_SHOWN_AT]
         finished[i] = b[READY] == ORDER_DONE
-    return stack.shape[0]
+    return stack.shape[0], _gather_fills(stack, active, fills)
 
 
 @compiled
-def gather_fills(stack, active, fills):
-    """Write market, price and shares of the fills since the views before, as far as they find room; return how many."""
+def _gather_fills(stack, active, fills):
     count = 0
     for i in range(stack.shape[0]):
         if not active[i]:

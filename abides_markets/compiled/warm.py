@@ -46,8 +46,7 @@ ENTRY_POINTS = (
     (streams.seed_young_streams, (WORDS, HALVES, WORDS, WORDS)),
     (build.reseed, (WORDS, int64)),
     (stepping.hand_in, (TABLE, TABLE, MARKS)),
-    (stepping.run_all, (TABLE, int64, MARKS, TABLE, WORDS, MARKS)),
-    (stepping.gather_fills, (TABLE, MARKS, TABLE)),
+    (stepping.run_all, (TABLE, int64, MARKS, TABLE, WORDS, MARKS, TABLE)),
 )
 """What is called from Python, and with what."""
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.reward import FILL
 from agents.reward import Reward
 from agents.reward import fill_rows
 from agents.views import Fill
@@ -29,7 +28,7 @@ def executions(rows: np.ndarray, data: st.DataObject) -> np.ndarray:
         )
         for _ in range(count)
     ]
-    return np.array(drawn, dtype=FILL)
+    return np.array(drawn, dtype=np.int64).reshape(-1, 3)
 
 
 def depth_by_hand(kind: str, row: Any, price: int, quantity: int) -> int:
@@ -61,7 +60,8 @@ def test_a_sell_is_rewarded_in_the_mirrored_market_as_a_buy(rows: np.ndarray, ki
     reward = Reward(RewardConfig(depth=kind))
     fills = executions(rows, data)
     reflected = fills.copy()
-    reflected["price"] = rows["arrival2"][fills["market"]] - fills["price"]
+    market, price, _ = fills.T
+    reflected[:, 1] = rows["arrival2"][market] - price
     seen = mirror_rows(rows)
     sold, bought = reward.terms(reflected, seen, seen), reward.terms(fills, rows, rows)
     np.testing.assert_allclose(sold.implementation_shortfall, bought.implementation_shortfall, atol=1e-9)
@@ -71,7 +71,7 @@ def test_a_sell_is_rewarded_in_the_mirrored_market_as_a_buy(rows: np.ndarray, ki
 def test_a_fill_at_rest_walks_no_depth() -> None:
     # Own bid filled at 100 004 while the ask stands at 100 006; and one share that walked to 100 008.
     row = view().rows()
-    fills = fill_rows([Fill(1, 100_004, 50), Fill(2, 100_006, 10), Fill(3, 100_008, 1)])
+    fills = fill_rows((0, fill) for fill in (Fill(1, 100_004, 50), Fill(2, 100_006, 10), Fill(3, 100_008, 1)))
     found = {kind: Reward(RewardConfig(depth=kind)).terms(fills, row, row).depth_consumed.tolist() for kind in DEPTHS}
     assert found == {"ticks_walked": [2.0], "shares_beyond_touch": [1.0], "shares": [61.0]}
 
@@ -90,7 +90,7 @@ def test_against_an_even_schedule_only_being_ahead_and_the_fills_cost_are_left(
 ) -> None:
     """A step's reward is lead·s·Δmid plus the fills against the mid: the definition, computed the long way."""
     fills = executions(rows, data)
-    bought = np.bincount(fills["market"], fills["quantity"], len(rows)).astype(np.int64)
+    bought = np.bincount(fills[:, 0], fills[:, 2], len(rows)).astype(np.int64)
     after = rows.copy()
     after["filled"] = rows["filled"] + bought
     after["mid2"] = rows["mid2"] + data.draw(st.integers(-40, 40))
