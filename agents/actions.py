@@ -32,7 +32,7 @@ from configs.models import LotActions
 from configs.models import ParticipationActions
 from configs.models import PlacementActions
 
-compiled = jit.beside(__file__, layout.__file__)
+entry_point = jit.beside(__file__, layout.__file__)
 
 DECISION = np.dtype([("market", np.int64), ("limit", np.int64), ("limit_price", np.int64), ("cancel", np.int64)])
 """Child orders of one market: shares of a market order, shares and price (cents) of a limit order, whether resting
@@ -97,7 +97,7 @@ def _even_target(rows: Rows, intervals: float) -> NDArray[np.float64]:
     return np.minimum(target, rows["parent"])
 
 
-@compiled
+@jit.compiled
 def _send_market_order(quantity: int, v: Ints, order: Ints) -> None:
     """Write a market order, as far as it is left, into words `(4,)` of `DECISION`."""
     order[0] = min(max(quantity, 0), v[VIEW_LEFT])
@@ -106,14 +106,14 @@ def _send_market_order(quantity: int, v: Ints, order: Ints) -> None:
     order[3] = 0
 
 
-@compiled
+@entry_point
 def _send_lots(actions: Ints, words: Ints, lot: int, orders: Ints) -> None:
     """Write market orders `(N, 4)` of `action` lots."""
     for i in range(len(actions)):
         _send_market_order(actions[i] * lot, words[i], orders[i])
 
 
-@compiled
+@entry_point
 def _participate(actions: Ints, words: Ints, multipliers: NDArray[np.float64], corridor: float, orders: Ints) -> None:
     """Write market orders `(N, 4)` of a multiple of the even rate, within the corridor if it is not negative."""
     for i in range(len(actions)):
@@ -130,14 +130,14 @@ def _participate(actions: Ints, words: Ints, multipliers: NDArray[np.float64], c
         _send_market_order(np.int64(quantity), v, orders[i])
 
 
-@compiled
+@jit.compiled
 def _others_best(v: Ints, price: int, size: int) -> int:
     """Return the best price of one side of the book without the own resting order, cents; −1 where there is none."""
     alone = v[VIEW_RESTING] > 0 and v[price] == v[VIEW_RESTING_PRICE] and v[size] <= v[VIEW_RESTING]
     return v[price + 1] if alone else v[price]
 
 
-@compiled
+@entry_point
 def _place(actions: Ints, words: Ints, placements: Ints, slices: float, orders: Ints) -> None:
     """Write the child orders `(N, 4)` of each placement."""
     for i in range(len(actions)):

@@ -43,7 +43,7 @@ from agents.views import Rows
 from agents.views import words_of
 from configs import ConfigError
 
-compiled = jit.beside(__file__, layout.__file__)
+entry_point = jit.beside(__file__, layout.__file__)
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -70,7 +70,7 @@ _OWN, _OPPOSITE, _ALL = 0, 10, 9
 """Added to make one number of a side and a count of levels."""
 
 
-@compiled
+@jit.compiled
 def _shares(v: Ints, sizes: int, levels: int) -> int:
     total = 0
     for level in range(levels):
@@ -78,7 +78,7 @@ def _shares(v: Ints, sizes: int, levels: int) -> int:
     return total
 
 
-@compiled
+@jit.compiled
 def _value(kind: int, which: int, v: Ints) -> float:
     """Return a feature of one raw view `v`, words of `VIEW`."""
     side = v[VIEW_SIDE]
@@ -120,7 +120,7 @@ def _value(kind: int, which: int, v: Ints) -> float:
     return float(side * (own_best - v[VIEW_RESTING_PRICE]))
 
 
-@compiled
+@entry_point
 def _observe(
     words: Ints,
     kinds: Ints,

@@ -31,7 +31,7 @@ from configs.models import RewardConfig
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-compiled = jit.beside(__file__, layout.__file__)
+entry_point = jit.beside(__file__, layout.__file__)
 DEPTHS = ("ticks_walked", "shares_beyond_touch", "shares")
 _TICKS_WALKED, _, _SHARES = range(3)
 
@@ -42,7 +42,7 @@ def fill_rows(fills: Iterable[tuple[int, Fill]]) -> Ints:
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
-@compiled
+@jit.compiled
 def _add_gains(fills: Ints, words: Ints, gains: Floats) -> None:
     """Write q·s·(arrival − price), summed over the fills `(F, 3)` of each market, into `gains` `(N,)`."""
     gains[:] = 0.0
@@ -51,7 +51,7 @@ def _add_gains(fills: Ints, words: Ints, gains: Floats) -> None:
         gains[fills[fill, 0]] += fills[fill, 2] * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] / 2 - fills[fill, 1])
 
 
-@compiled
+@jit.compiled
 def _add_depths(fills: Ints, words: Ints, kind: int, depths: Floats) -> None:
     """Write the depth that the fills `(F, 3)` of each market consumed into `depths` `(N,)`."""
     depths[:] = 0.0
@@ -65,33 +65,33 @@ def _add_depths(fills: Ints, words: Ints, kind: int, depths: Floats) -> None:
             depths[fills[fill, 0]] += fills[fill, 2]
 
 
-@compiled
+@jit.compiled
 def _even(v: Ints) -> float:
     """Return the executed fraction of an even schedule."""
     return min(v[VIEW_ELAPSED] / v[VIEW_WINDOW], 1.0)
 
 
-@compiled
+@jit.compiled
 def _lead(v: Ints) -> float:
     """Return what being ahead of an even schedule is worth at the mid, against arrival, cents a share of the parent."""
     ahead = v[VIEW_FILLED] / v[VIEW_PARENT] - _even(v)
     return ahead * v[VIEW_SIDE] * (v[VIEW_MID2] - v[VIEW_ARRIVAL2]) / 2
 
 
-@compiled
+@jit.compiled
 def _benchmark_gain(v: Ints, w: Ints) -> float:
     """Return what `benchmark: twap` gains from view v to view w, cents a share of the parent."""
     scheduled = _even(w) - _even(v)
     return scheduled * v[VIEW_SIDE] * (v[VIEW_ARRIVAL2] - v[VIEW_MID2]) / 2 - (_lead(w) - _lead(v))
 
 
-@compiled
+@jit.compiled
 def _held(v: Ints, w: Ints) -> float:
     """Return ΔE·(left / Q)² from view v to view w."""
     return (_even(w) - _even(v)) * (w[VIEW_LEFT] / w[VIEW_PARENT]) ** 2
 
 
-@compiled
+@entry_point
 def _write_terms(
     fills: Ints,
     before: Ints,

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.jit import entry_point
 from abides_markets.compiled.layout import *
 from abides_markets.compiled.oracle import next_shock
 from abides_markets.compiled.queue import agent_row
@@ -36,7 +37,7 @@ def _draw_wake(b, u):
     return np.int64(np.rint(float(earliest) + x * (latest - earliest)))
 
 
-@compiled
+@entry_point
 def reseed(b, seed):
     """Make of a market before its first event that of another seed; the last agent's stream is none of it."""
     f = b.view(np.float64)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.jit import entry_point
 from abides_markets.compiled.layout import *
 from abides_markets.compiled.streams import exponential
 from abides_markets.compiled.streams import gauss
@@ -46,7 +47,7 @@ def next_shock(b, f, u, q, after):
     f[q + Q_SHOCK_VALUE] = value
 
 
-@compiled
+@entry_point
 def advance(b, f, u, now):
     """Return the fundamental at a time, drawing it and any shocks on the way there."""
     q = b[ORACLE]

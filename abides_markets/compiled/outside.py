@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.jit import entry_point
 from abides_markets.compiled.layout import *
 from abides_markets.compiled.loop import run
 from abides_markets.compiled.open_orders import add_record
@@ -14,14 +15,14 @@ from abides_markets.compiled.queue import push
 from abides_markets.compiled.queue import send
 
 
-@compiled
+@entry_point
 def queue_wake(b, agent, time, number):
     """Queue a wake-up with a message id taken outside."""
     e = new_event(b, WAKEUP)
     push(b, time, (agent << PARTY_BITS) | agent, number, (e - b[EVENTS]) // EVENT_WORDS)
 
 
-@compiled
+@entry_point
 def queue_message(b, agent, number, delay, kind, first, second):
     """Queue a message to the exchange that says two values."""
     e = new_event(b, kind)
@@ -42,7 +43,7 @@ def _order_event(b, agent, kind, order, side, quantity, price):
     return e, slot
 
 
-@compiled
+@entry_point
 def queue_order(b, agent, number, delay, kind, order, side, quantity, price):
     """Queue a limit or market order; return the index of its record."""
     e, slot = _order_event(b, agent, kind, order, side, quantity, price)
@@ -50,7 +51,7 @@ def queue_order(b, agent, number, delay, kind, order, side, quantity, price):
     return slot
 
 
-@compiled
+@entry_point
 def queue_batch(b, agent, number, delay, parts):
     """Queue several requests as one message.
 
@@ -79,7 +80,7 @@ def queue_batch(b, agent, number, delay, parts):
     send(b, agent, 0, batch, number, delay)
 
 
-@compiled
+@entry_point
 def take_levels(b, ladder, bids, known, known_bids):
     """Write down the levels that the event for Python brings, and give it and them back.
 
@@ -120,7 +121,7 @@ def _is_same(ladder, step, other, other_step):
     return ladder[step, 0] == other[other_step, 0] and ladder[step, 1] == other[other_step, 1]
 
 
-@compiled
+@entry_point
 def settle(b, next_message, next_order):
     """Charge an agent in Python for the activation that has just ended, and go on from the numbers that it counted."""
     b[NEXT_MESSAGE] = next_message
@@ -132,7 +133,7 @@ def settle(b, next_message, next_order):
         b[a + A_FREE] += b[EXTRA_DELAY]
 
 
-@compiled
+@entry_point
 def go_on(b, next_message, next_order):
     """Settle, if an agent in Python has been called, and go on with the loop: one call for both.
 

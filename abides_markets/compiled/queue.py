@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.jit import entry_point
 from abides_markets.compiled.layout import A_DELAY
 from abides_markets.compiled.layout import A_FROM_EXCHANGE
 from abides_markets.compiled.layout import A_TO_EXCHANGE
@@ -124,14 +125,14 @@ def new_message_id(b):
     return number
 
 
-@compiled
+@entry_point
 def wake_at(b, agent, time):
     """Queue a wake-up."""
     e = new_event(b, WAKEUP)
     push(b, time, (agent << PARTY_BITS) | agent, new_message_id(b), (e - b[EVENTS]) // EVENT_WORDS)
 
 
-@compiled
+@entry_point
 def wake_each(b, first, end, time):
     """Queue a wake-up of each agent from one to another, the last left out."""
     for agent in range(first, end):

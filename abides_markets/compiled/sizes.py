@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.jit import entry_point
 from abides_markets.compiled.layout import NONE
 from abides_markets.compiled.streams import randint
 
 
-@compiled
+@entry_point
 def draw_sizes(b, u, rows):
     """Take the first draw of streams; it is written where `NONE` stands.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abides_markets.compiled import loop
 from abides_markets.compiled.execution import finish
 from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.jit import entry_point
 from abides_markets.compiled.layout import *
 
 FINISHED, FULL = loop.FINISHED, loop.FULL
 run = loop.run
 
 
-@compiled
+@entry_point
 def hand_in(stack, decisions, active):
     """Hand a decision to the slot of each active market; return the first market with a wrong one, or −1."""
     for i in range(stack.shape[0]):
@@ -28,7 +29,7 @@ def hand_in(stack, decisions, active):
     return -1
 
 
-@compiled
+@entry_point
 def run_all(stack, first, active, views, times, finished, fills):
     """Run each active market from the `first` on until its slot waits for a decision or has finished.
 

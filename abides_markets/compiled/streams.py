@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from abides_markets.compiled.jit import compiled
+from abides_markets.compiled.jit import entry_point
 from abides_markets.compiled.layout import YOUNG_SCRATCH
 
 STATE = 624
@@ -53,7 +54,7 @@ def seed_stream(b, u, s, seed):
     b[s + HAS_GAUSS] = 0
 
 
-@compiled
+@entry_point
 def seed_streams(b, u, starts, seeds):
     """Seed several full streams."""
     values = np.zeros(LANES, dtype=np.uint32)
@@ -69,7 +70,7 @@ def seed_streams(b, u, starts, seeds):
             b[starts[first + lane] + HAS_GAUSS] = 0
 
 
-@compiled
+@entry_point
 def seed_young_streams(b, u, starts, seeds):
     """Seed several young streams."""
     values = np.zeros(LANES, dtype=np.uint32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,10 +43,25 @@ def test_modules_said_to_hold_nothing_compiled_do_not() -> None:
     for name in jit.NOT_COMPILED:
         source = (jit.SOURCES / f"{name}.py").read_text()
         assert "@compiled" not in source
+        assert "@entry_point" not in source
     for name in others:
         for node in ast.walk(ast.parse((jit.SOURCES / f"{name}.py").read_text())):
             imported = node.module.split(".")[-1] if isinstance(node, ast.ImportFrom) and node.module else ""
             assert imported not in jit.NOT_COMPILED, name
+
+
+def test_python_calls_no_part_of_an_entry_point() -> None:
+    """It would run as Python: right, but some hundred times slower, and nobody would know why."""
+    sources = {path.stem: path.read_text() for path in jit.SOURCES.glob("*.py")}
+    parts = {name for source in sources.values() for name in re.findall(r"@compiled\ndef (\w+)", source)}
+    assert len(parts) > 100
+    engine = set(sources) - set(jit.NOT_COMPILED)
+    for name in jit.NOT_COMPILED:
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[-1] in engine:
+                assert not parts & {alias.name for alias in node.names}, name
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in engine:
+                assert node.attr not in parts, name
 
 
 def test_a_folder_that_cannot_be_written_is_replaced(tmp_path: Path) -> None:

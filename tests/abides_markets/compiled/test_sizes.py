@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
+from abides_markets.compiled import jit
+from abides_markets.compiled import streams
 from abides_markets.compiled.layout import NONE
 from abides_markets.compiled.layout import YOUNG_SCRATCH
 from abides_markets.compiled.sizes import draw_sizes
 from abides_markets.compiled.streams import HELD
 from abides_markets.compiled.streams import POSITION
 from abides_markets.compiled.streams import WORDS
-from abides_markets.compiled.streams import random_sample
 from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.streams import seed_young_streams
+
+random_sample = numba.njit(streams.random_sample, **jit.OPTIONS)
 
 
 @pytest.mark.parametrize("young", [False, True])

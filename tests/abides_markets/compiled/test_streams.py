@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from abides_markets.compiled import jit
 from abides_markets.compiled import layout as at
 from abides_markets.compiled import random_states
+from abides_markets.compiled import streams as native
 from abides_markets.compiled.random_states import Stored
 from abides_markets.compiled.random_states import load
 from abides_markets.compiled.random_states import store
@@ -22,16 +25,21 @@ from abides_markets.compiled.streams import POSITION
 from abides_markets.compiled.streams import STATE
 from abides_markets.compiled.streams import WORDS
 from abides_markets.compiled.streams import YOUNG_WORDS
-from abides_markets.compiled.streams import exponential
-from abides_markets.compiled.streams import first_gauss
-from abides_markets.compiled.streams import gauss
-from abides_markets.compiled.streams import next_word
-from abides_markets.compiled.streams import randint
-from abides_markets.compiled.streams import random_sample
-from abides_markets.compiled.streams import seed_stream
 from abides_markets.compiled.streams import seed_streams
 from abides_markets.compiled.streams import seed_young_streams
 
+exponential, first_gauss, gauss, next_word, randint, random_sample, seed_stream = (
+    numba.njit(part, **jit.OPTIONS)
+    for part in (
+        native.exponential,
+        native.first_gauss,
+        native.gauss,
+        native.next_word,
+        native.randint,
+        native.random_sample,
+        native.seed_stream,
+    )
+)
 FULL, OTHER_FULL, SCRATCH = (at.HEADER + WORDS * index for index in range(3))
 YOUNG, OTHER_YOUNG = (SCRATCH + WORDS + YOUNG_WORDS * index for index in range(2))
 BUFFER = np.zeros(OTHER_YOUNG + YOUNG_WORDS, dtype=np.int64)
