@@ -40,7 +40,8 @@ def judge_each(
     Raises:
         ConfigError: If fewer than two passed: before anything else is measured.
     """
-    judged = measure_each(partial(run_do_nothing, experiment), seeds, folder / "validity", workers, progress=progress)
+    judge = partial(run_do_nothing, experiment)
+    judged = measure_each(judge, seeds, folder / "validity", workers, progress=progress, doing="judging")
     invalid = {str(one["seed"]): one["reason"] for one in judged if not one["valid"]}
     valid = len(judged) - len(invalid)
     if invalid and valid < 2:

@@ -77,6 +77,7 @@ def measure_each(
     workers: int = 1,
     *,
     progress: bool = False,
+    doing: str = "measuring",
 ) -> list[dict[str, Any]]:
     """Measure the market of every seed.
 
@@ -87,6 +88,7 @@ def measure_each(
         folder: Each seed's measurements are kept in its `seeds/`; what is there is not measured again.
         workers: Number of processes.
         progress: Whether to show how far it is.
+        doing: What the line of progress says is done.
 
     Returns:
         The measurements in the order of the seeds; the number of processes leaves no trace in them.
@@ -98,7 +100,7 @@ def measure_each(
     parts.mkdir(parents=True, exist_ok=True)
     waiting = [seed for seed in seeds if not _part(parts, seed).exists()]
     start = len(seeds) - len(waiting)
-    shown = Progress("measuring", len(seeds), unit="markets", start=start) if progress else nullcontext()
+    shown = Progress(doing, len(seeds), unit="markets", start=start) if progress else nullcontext()
     with shown as line:
         for done, outcome in enumerate(run_tasks(partial(_measure_into, measure, parts), waiting, workers), start + 1):
             if outcome.error is not None:

@@ -3,8 +3,8 @@
 The greedy policy of each run buys and sells its parent order in the same validation markets, and so does TWAP, every
 second and at the policies' own intervals: natively, without records, a tenth of the time of `compare`, whose agents
 give the same tapes. The unit is the mean of the two sides in a market. Differences from the better TWAP are taken
-market by market, with what a policy leaves charged as a sweep charges it. `experiments.degeneracy` says whether a
-policy has collapsed.
+market by market, with what a policy leaves charged as a sweep charges it. Markets that fail the gate are named, and the
+tables stand there without them and with them. `experiments.degeneracy` says whether a policy has collapsed.
 
 Each run keeps its result in its `validation/`, which is not measured again while the policy is the same. The run in the
 middle is named: that one is released or tested, not the best.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +35,12 @@ from configs import load_seed_ranges
 from configs import parse_seeds
 from configs.models import SECOND
 from configs.models import LotActions
+from experiments.comparison_table import validity_lines
 from experiments.console import Progress
 from experiments.console import format_duration
 from experiments.console import run_command
 from experiments.degeneracy import examine
+from experiments.gate import judge_each
 from experiments.rollouts import MarketKind
 from experiments.rollouts import Rule
 from experiments.rollouts import greedy
@@ -87,6 +90,10 @@ class Result:
     used: Floats
     degenerate: tuple[str, ...] = ()
 
+    def within(self, markets: NDArray[np.bool_]) -> Result:
+        """Return the result in the marked markets, `(S,)`."""
+        return replace(self, **{name: getattr(self, name)[markets] for name in MEASURES})
+
     @property
     def score(self) -> Floats:
         """The shortfall with what is left charged at `LEFT_CENTS`, `(S, 2)`.
@@ -110,6 +117,11 @@ def main(args: Args) -> None:
     seconds = [seconds_to_judge(run.experiment, run.market, len(SIDES) * len(seeds)) for run in runs]
     duration = format_duration(sum(seconds) + len(intervals) * max(seconds))
     print(f"{len(runs)} policies and TWAP in {len(seeds)} markets: about {duration} on an idle core", flush=True)
+    first, validity = runs[0], None
+    if first.market == "abides":
+        validity = judge_each(first.experiment, seeds, first.path / "validation", progress=True)
+    print("\n".join(validity_lines(validity)), flush=True)
+    invalid = validity["invalid"] if validity is not None else {}
     results: dict[str, list[Result]] = {title: [] for title in ("", *groups)}
     with Progress("validate", len(intervals) + len(runs), unit="traders") as progress:
         for interval in intervals:
@@ -119,8 +131,13 @@ def main(args: Args) -> None:
             for run in group:
                 results[title].append(validate(run, seeds))
                 progress.update(progress.done + 1)
-    reference = max(results[""], key=lambda result: float(result.score.mean()))
-    show(results, reference, seeds)
+    if invalid:
+        print("With the markets that failed the gate:", flush=True)
+        show(results, seeds)
+        print("Without them:", flush=True)
+        passed = np.array([str(seed) not in invalid for seed in seeds])
+        results = {title: [result.within(passed) for result in group] for title, group in results.items()}
+    show(results, seeds)
     for title, group in groups.items():
         for result in results[title]:
             for verdict in result.degenerate:
@@ -168,9 +185,15 @@ def median_run(runs: Sequence[TrainedRun], results: Sequence[Result]) -> Trained
     return runs[int(order[len(order) // 2])]
 
 
-def show(results: dict[str, list[Result]], reference: Result, seeds: Sequence[int]) -> None:
-    """Print two tables: what each came to, and by how much it differs from the reference in the same markets."""
-    n = f"{len(seeds)} markets {seeds[0]}:{seeds[-1] + 1}, cents a share, 95 % intervals"
+def show(results: dict[str, list[Result]], seeds: Sequence[int]) -> None:
+    """Print two tables: what each came to, and by how much it differs from the better TWAP in the same markets.
+
+    Args:
+        results: Those of TWAP under the empty title, and of the policies, all in the same markets.
+        seeds: The seeds from which those markets are.
+    """
+    reference = max(results[""], key=lambda result: float(result.score.mean()))
+    n = f"{len(reference.score)} markets of {seeds[0]}:{seeds[-1] + 1}, cents a share, 95 % intervals"
     levels = Table(title=f"Shortfall (positive is better), {n}")
     for column in ("", "mean of both sides", "sd", "buy", "sd", "sell", "sd", "completed", "window used"):
         levels.add_column(column, justify="right", no_wrap=True)

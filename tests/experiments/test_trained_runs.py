@@ -19,11 +19,12 @@ from configs import Experiment
 from configs import load_experiment
 from experiments import curves
 from experiments import validate
+from experiments.episode import run_do_nothing
 from experiments.episode import run_episode
 from experiments.run_folder import RunFolder
 from experiments.trained_runs import read_runs
 
-SHORT = {"order.window": "2min", "order.quantity": 1_000}
+SHORT = {"order.window": "2min", "order.quantity": 1_000, "comparison.validity.volume": 1_000}
 Make = Callable[..., Path]
 
 
@@ -121,7 +122,8 @@ def test_the_tables_name_the_reference_and_the_median_run(make: Make, capsys: py
     paths = [make(seed, action) for seed, action in enumerate((1, 2, 3))]
     validate.main(validate.Args(tuple(paths), seeds="1000000:1000003"))
     lines = capsys.readouterr().out.splitlines()
-    assert any("Shortfall (positive is better), 3 markets 1000000:1000003" in line for line in lines)
+    assert any("Markets: 3 of 3 valid" in line for line in lines)
+    assert any("Shortfall (positive is better), 3 markets of 1000000:1000003" in line for line in lines)
     assert sum("quick, seed" in line and "│" in line for line in lines) == 6
     assert sum("Against twap at " in line for line in lines) == 1
     (runs,) = read_runs(paths).values()
@@ -130,6 +132,24 @@ def test_the_tables_name_the_reference_and_the_median_run(make: Make, capsys: py
     assert lines[-1] == f"median of quick: {paths[means.index(sorted(means)[1])]}"
     # Of two, the better.
     assert validate.median_run(runs[:2], results[:2]) == runs[means.index(max(means[:2]))]
+
+
+def test_the_tables_come_with_and_without_the_markets_that_fail(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    seeds = range(1_000_000, 1_000_004)
+    volumes = {seed: run_do_nothing(load_experiment("quick", SHORT), seed)["volume"] for seed in seeds}
+    failing = min(seeds, key=lambda seed: volumes[seed])
+    path = make(0, **{"comparison.validity.volume": volumes[failing] + 1})
+    validate.main(validate.Args((path,), seeds="1000000:1000004"))
+    out = capsys.readouterr().out
+    assert f"invalid: seed {failing}: volume" in out
+    every, passed = out.split("Without them:")
+    assert "4 markets of 1000000:1000004" in every.split("With the markets that failed the gate:")[1]
+    assert "3 markets of 1000000:1000004" in passed
+    ((run,),) = read_runs([path]).values()
+    kept = validate.validate(run, seeds).within(np.array([seed != failing for seed in seeds]))
+    assert f"{kept.shortfall.mean():+.2f} (" in passed
+    with pytest.raises(ConfigError, match="0 of 4 markets passed the gate"):
+        validate.main(validate.Args((make(0, **{"comparison.validity.volume": 10**9}),), seeds="1000000:1000004"))
 
 
 def test_differences_are_taken_market_by_market() -> None:
