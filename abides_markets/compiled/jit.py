@@ -93,7 +93,7 @@ def compiler(folder: Path) -> Callable[[Callable[..., Any]], Any]:
         config.CACHE_DIR = str(folder)
         config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SharedLocator.__name__}"
         try:
-            return numba.njit(function, cache=True, no_cfunc_wrapper=True, **OPTIONS)
+            return numba.njit(function, cache=True, **OPTIONS)
         finally:
             config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
 
