@@ -21,7 +21,8 @@ class Message:
     message_id: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.message_id = MESSAGE_IDS.next()
+        self.message_id = MESSAGE_IDS.value  # `next`, without a call: every message comes by here
+        MESSAGE_IDS.value += 1
 
     def __lt__(self, other: Message) -> bool:
         return self.message_id < other.message_id

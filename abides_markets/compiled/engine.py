@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from abides_markets.compiled.kernel import CompiledKernel
-from abides_markets.compiled.kernel import rare_full_collections
+from abides_markets.compiled.kernel import rare_collections
 from abides_markets.compiled.translate import first_fault
 
 
@@ -26,7 +26,7 @@ class CompiledEngine:
 
     def run(self, config: dict[str, Any], random_state: np.random.RandomState) -> dict[str, Any]:
         """Run a configuration to its end; the kernel's stream is not drawn from, as latencies are fixed."""
-        with rare_full_collections():
+        with rare_collections():
             kernel = self.kernel(config, random_state)
             end_state: dict[str, Any] = kernel.run()
             kernel.fill_in()

@@ -185,7 +185,7 @@ class CompiledKernel:
 
     def runner(self, agent_actions: tuple[Any, Any] | None = None) -> dict[str, Any]:
         """Dispatch events until the end of the simulation or until a gym agent asks for a decision; see `Kernel`."""
-        with _own_ids(), rare_full_collections():
+        with _own_ids(), rare_collections():
             if agent_actions is not None:
                 agent, actions = agent_actions
                 self._call(agent.apply_actions, actions)
@@ -209,17 +209,31 @@ class CompiledKernel:
 
     def _dispatch(self) -> Any:
         next_message = next_order = at.NONE
+        b, out = self.buffer, self.buffer[OUT]
         self._is_calling = True
         try:
             while True:
-                status = outside.go_on(self.buffer, next_message, next_order)
+                if b is not self.buffer:  # which has grown
+                    b, out = self.buffer, self.buffer[OUT]
+                status = outside.go_on(b, next_message, next_order)
                 if status == loop.FINISHED:
                     return None
                 if status == loop.FULL:
-                    self.buffer = grown(self.buffer)
+                    self.buffer = grown(b)
                     next_message = next_order = at.NONE
                     continue
-                recipient, result = self._deliver()
+                # The run's own message and order numbers are in place while an agent acts.
+                now, next_message, next_order, sender, recipient, number, kind, *data = out.tolist()
+                agent = self.agents[recipient]
+                self._room = ROOM
+                if kind == at.WAKEUP:
+                    MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
+                    result = agent.wakeup(now)
+                else:
+                    message = self._messenger.read(b, kind, data)
+                    message.message_id = number
+                    MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
+                    result = agent.receive_message(now, sender, message)
                 next_message, next_order = MESSAGE_IDS.value, ORDER_IDS.value
                 if result is not None and recipient in self.interrupting:
                     outside.settle(self.buffer, next_message, next_order)
@@ -227,19 +241,6 @@ class CompiledKernel:
         finally:
             self._is_calling = False
             self._room = 0
-
-    def _deliver(self) -> tuple[int, Any]:
-        """Hand the waiting event to its agent in Python, with the run's own message and order numbers in place."""
-        now, next_message, next_order, sender, recipient, number, kind, *data = self.buffer[OUT].tolist()
-        agent = self.agents[recipient]
-        self._room = ROOM
-        if kind == at.WAKEUP:
-            MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
-            return recipient, agent.wakeup(now)
-        message = self._messenger.read(self.buffer, kind, data)
-        message.message_id = number
-        MESSAGE_IDS.value, ORDER_IDS.value = next_message, next_order
-        return recipient, agent.receive_message(now, sender, message)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call an agent's method with the run's own message and order numbers in place."""
@@ -536,13 +537,14 @@ def _own_ids() -> Iterator[None]:
 
 
 @contextmanager
-def rare_full_collections() -> Iterator[None]:
-    """Have Python look for unreachable cycles among all its objects a hundred times less often than it does by default.
+def rare_collections() -> Iterator[None]:
+    """Have Python look for unreachable cycles less often: among new objects ten times, among all a thousand times.
 
-    Numba alone brings so many objects that one such look takes as long as a whole run; what agents keep brings it on.
+    Numba alone brings so many objects that a look at all of them takes as long as a whole run; what agents keep, views
+    and orders without cycles, brings it on.
     """
     young, middle, old = gc.get_threshold()
-    gc.set_threshold(young, middle, max(old, 1000))
+    gc.set_threshold(max(young, 10_000), middle, max(old, 1000))
     try:
         yield
     finally:

@@ -231,7 +231,7 @@ class Messenger:
         _, last_trade, bids, asks, closed, depth = data
         ladder = np.empty((bids + asks, 2), dtype=np.int64)
         old_bids, old_asks = outside.take_levels(b, ladder, bids, self._ladder, len(self._bids))
-        new = [(price, shares) for price, shares in ladder[old_bids : bids + asks - old_asks].tolist()]
+        new: Levels = list(map(tuple, ladder[old_bids : bids + asks - old_asks].tolist()))
         new_bids = bids - old_bids
         self._bids = [*new[:new_bids][::-1], *self._bids[len(self._bids) - old_bids :]]
         self._asks = [*new[new_bids:], *self._asks[len(self._asks) - old_asks :]]
