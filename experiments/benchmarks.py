@@ -94,10 +94,10 @@ def main(args: Args) -> None:
         found = collect(summaries)
         write_json(run.file("benchmarks.json"), found)
         write_bytes(run.file("benchmarks.md"), as_markdown(found).encode())
-        figure = plots.save(plots.benchmark_matrix(found), run.file("benchmarks.svg"))
+        plots.save_both(plots.benchmark_matrix(found), run.file("benchmarks"))
         run.point_latest()
         print(f"\n{as_text(found)}")
-        print(f"table: {run.file('benchmarks.md')}\nfigure: {figure}", flush=True)
+        print(f"table: {run.file('benchmarks.md')}\nfigure: {run.file('benchmarks.svg')}", flush=True)
         failures = [(name, summary) for name, summary in summaries.items() if summary["failures"]]
         for name, summary in failures:
             print_failures(summary["failures"], run.file(name))

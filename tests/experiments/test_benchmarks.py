@@ -61,6 +61,7 @@ def test_one_table_and_one_figure_of_all_regimes(
         assert regime["strategies"]["aggressive"]["n"] == 2
         assert regime["seeds"]["asked"] == "1000000:1000002"
     assert (folder / "benchmarks.svg").read_text().startswith("<?xml")
+    assert (folder / "benchmarks.png").read_bytes().startswith(b"\x89PNG")
     assert "## thin" in (folder / "benchmarks.md").read_text()
     shown = capsys.readouterr().out
     duration = format_duration(12 * benchmarks.SECONDS_PER_UNIT)
