@@ -1,4 +1,4 @@
-"""The algorithms that `training.algorithm` names. Ray must be running."""
+"""The algorithms that `training.algorithm` names. Ray must be running, but for a search."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -107,7 +108,9 @@ def train(experiment: Experiment, run: RunFolder, market: MarketKind = "abides",
         f"  {experiment.training.algorithm} on {where}, {left:,} decisions to train on: about {about} on an idle core",
         flush=True,
     )
-    with ray_at(address, cpus=1), Progress("train", steps, start=start) as progress:
+    # A search runs in this process, without Ray.
+    alone = address is None and experiment.training.algorithm == "search"
+    with nullcontext() if alone else ray_at(address, cpus=1), Progress("train", steps, start=start) as progress:
 
         def show(report: Report) -> None:
             progress.update(

@@ -1,4 +1,4 @@
-"""Training proper: from the last checkpoint to the exported policy. Needs Ray running (`experiments.ray_session`)."""
+"""Training proper: from the last checkpoint to the exported policy. Needs Ray running, but for a search."""
 
 from __future__ import annotations
 
