@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup experiment train curves validate compare benchmarks report watch calibrate
-.PHONY: impact explain frontier backtest realism lobster sweep notebooks reproduce
+.PHONY: impact explain frontier backtest realism regimes lobster sweep notebooks reproduce
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -82,6 +82,9 @@ frontier: $(STAMP) ## Train with several risk aversions; risk against return bes
 
 backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
 	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)
+
+regimes: $(STAMP) ## Measure what the market of each regime is like
+	$(PY) -m experiments.regimes $(CONFIG) $(ARGS)
 
 realism: $(STAMP) ## Hold the market against upstream's and against what is known of real ones
 	$(PY) -m experiments.realism $(CONFIG) $(ARGS)

@@ -91,6 +91,7 @@ def test_make_help_lists_every_target() -> None:
         "frontier",
         "backtest",
         "realism",
+        "regimes",
         "lobster",
         "sweep",
         "notebooks",
