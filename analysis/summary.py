@@ -198,7 +198,9 @@ def _strategy(rows: pd.DataFrame, name: str, sides: Sequence[str]) -> dict[str, 
     values = {measure: per_seed(own, name, sides, measure) for measure in (*COSTS, *OUTCOMES)}
     n = len(values["shortfall_cents"])
     entry: dict[str, Any] = {"n": n, "excluded": int(rows["seed"].nunique()) - n}
-    entry["runaways"] = int((own.loc[own["side"].isin(sides), "shortfall_bps"].abs() > RUNAWAY_BPS).sum())
+    orders = own[own["side"].isin(sides)]
+    entry["incomplete"] = int((orders["completion"] < 1).sum())
+    entry["runaways"] = int((orders["shortfall_bps"].abs() > RUNAWAY_BPS).sum())
     for measure, series in values.items():
         key = "left_shares" if measure == "left" else measure
         entry[key] = estimate(series.to_numpy()).as_dict()

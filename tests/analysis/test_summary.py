@@ -144,6 +144,14 @@ def test_unequal_completion_and_training_seeds_are_named() -> None:
     assert any(text.startswith("passive: 3 of 4 seeds overlap") for text in found["warnings"])
 
 
+def test_orders_that_were_not_filled_to_the_last_share_are_counted(episodes: pd.DataFrame) -> None:
+    rows = episodes.assign(completion=1.0)
+    rows.loc[(rows["strategy"] == "passive") & (rows["seed"] < 3), "completion"] = 0.9999
+    found = summarise(rows, sample_validity(range(8)), {"strategies": STRATEGIES})["strategies"]
+    assert [entry["incomplete"] for entry in found.values()] == [0, 6, 0]
+    assert found["passive"]["sides"]["sell"]["incomplete"] == 3
+
+
 def test_orders_whose_market_ran_away_are_counted_and_named(episodes: pd.DataFrame) -> None:
     rows = episodes.copy()
     own = rows["strategy"] == "passive"
