@@ -54,7 +54,7 @@ from experiments.run_folder import read_manifest
 
 REGISTRY = REPOSITORY / "docs" / "reproduce.yaml"
 FILE, OUT, EACH = "$FILE", "$OUT", "$each"
-RESULTS = ("summary.json", "calibration.json", "explain.json", "frontier.json")
+RESULTS = ("summary.json", "calibration.json", "explain.json", "frontier.json", "benchmarks.json")
 """What commands call the file of their numbers."""
 AGREES, DIFFERS, MISSING = "agrees", "differs", "not found"
 
