@@ -230,7 +230,7 @@ def _row_groups(name: str, parts: Sequence[Path]) -> Iterator[pa.Table]:
         if not part.is_dir():
             continue
         try:
-            batch.append(make_table(name, read_table(part, name)))
+            batch.append(read_table(part, name))
         except RecordsError as error:
             raise RecordsError(f"{error}; remove the folder {part} and run the same command again") from error
         rows += batch[-1].num_rows
