@@ -2,8 +2,7 @@
 
 The risk is that of an order, so its standard deviation is taken over orders, bought and sold; the mean of the two on
 one seed, the unit elsewhere, would hide it: what the market does to one it does for the other. Orders on one seed are
-not independent, so the interval of the standard deviation is by bootstrap over seeds (A. Davison and D. Hinkley,
-"Bootstrap Methods and their Application" (1997), chapters 2 and 5: percentiles).
+not independent, so the interval of the standard deviation is by bootstrap over seeds (`percentile_interval`).
 """
 
 from __future__ import annotations
@@ -24,13 +23,14 @@ from analysis.plots import GAIN
 from analysis.plots import laid_out
 from analysis.plots import new_figure
 from analysis.plots import style
+from analysis.stats import RESAMPLES
 from analysis.stats import estimate
+from analysis.stats import percentile_interval
 from analysis.tables import TextTable
 from analysis.tables import number
 from analysis.tables import share
 from analysis.tables import with_interval
 
-RESAMPLES = 2_000
 REFERENCE = "twap"
 FAR = 3.0
 """A mean this many times the median of all is off the figure: with it the others could not be told apart."""
@@ -57,9 +57,9 @@ def summarise_frontier(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         difference = estimate(own.mean(axis=1) - costs[REFERENCE].mean(axis=1))
         result[name] = {
             "mean": estimate(own.mean(axis=1)).as_dict(),
-            "sd": {"mean": float(sd), "ci95": _percentiles(resampled)},
+            "sd": {"mean": float(sd), "ci95": percentile_interval(resampled)},
             "against_twap": difference.as_dict(test=True),
-            "sd_ratio": {"mean": float(sd / base), "ci95": _percentiles(resampled / base_drawn)},
+            "sd_ratio": {"mean": float(sd / base), "ci95": percentile_interval(resampled / base_drawn)},
             "completion": float(np.mean([seed[name]["completion"] for seed in found])),
         }
     return result
@@ -69,10 +69,6 @@ def _sd(costs: Floats) -> Floats:
     """Return the standard deviation over seeds and sides `(…, seeds, sides)`."""
     deviation: Floats = costs.reshape(*costs.shape[:-2], -1).std(axis=-1, ddof=1)
     return deviation
-
-
-def _percentiles(values: Floats) -> list[float]:
-    return [float(end) for end in np.quantile(values, [0.025, 0.975])]
 
 
 def model_point(

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.stats import RESAMPLES
 from analysis.stats import estimate
+from analysis.stats import percentile_interval
 from analysis.tables import TextTable
-from analysis.tables import number
+from analysis.tables import with_interval
 
 SECONDS_A_MINUTE = 60
-RESAMPLES = 2_000
 COLUMNS = {
     "moved_sd": ("sd of the mid's change, cents", 0),
     "moved": ("its mean, cents", 0),
@@ -54,17 +55,17 @@ def summarise_market(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Summarise the descriptions of one regime's markets, one a seed.
 
     Returns:
-        Of each number its estimate over seeds, and `moved_sd`, the standard deviation of `moved`, with a percentile
-        bootstrap interval (A. Davison and D. Hinkley, "Bootstrap Methods and their Application" (1997), chapter 5).
+        Of each number its estimate over seeds, and `moved_sd`, the standard deviation of `moved` with its interval by
+        bootstrap (`percentile_interval`), None with fewer than two markets that were ever quoted.
     """
     values = {name: np.array([one[name] for one in found], dtype=np.float64) for name in COLUMNS if name != "moved_sd"}
     moved = values["moved"][np.isfinite(values["moved"])]
-    drawn = np.random.default_rng(0).integers(len(moved), size=(RESAMPLES, len(moved)))
-    low, high = np.quantile(moved[drawn].std(axis=1, ddof=1), [0.025, 0.975]).tolist()
-    return {
-        "moved_sd": {"mean": float(moved.std(ddof=1)), "ci95": [low, high]},
-        **{name: estimate(own).as_dict() for name, own in values.items()},
-    }
+    moved_sd: dict[str, Any] = {"mean": None, "ci95": None}
+    if len(moved) > 1:
+        drawn = np.random.default_rng(0).integers(len(moved), size=(RESAMPLES, len(moved)))
+        interval = percentile_interval(moved[drawn].std(axis=1, ddof=1))
+        moved_sd = {"mean": float(moved.std(ddof=1)), "ci95": interval}
+    return {"moved_sd": moved_sd, **{name: estimate(own).as_dict() for name, own in values.items()}}
 
 
 def regimes_table(summary: Mapping[str, Any], *, every_seed: bool = False) -> TextTable:
@@ -77,13 +78,8 @@ def regimes_table(summary: Mapping[str, Any], *, every_seed: bool = False) -> Te
     rows = []
     for name, passed in summary["regimes"].items():
         regime = (passed["with_invalid_seeds"] or passed) if every_seed else passed
-        cells = (_cell(regime[key], digits) for key, (_, digits) in COLUMNS.items())
+        cells = (with_interval(regime[key], digits, signed=False) for key, (_, digits) in COLUMNS.items())
         rows.append((name, str(regime["n"]), *cells))
     return TextTable(
         "The market of each regime", ("regime", "n", *(title for title, _ in COLUMNS.values())), tuple(rows)
     )
-
-
-def _cell(entry: Mapping[str, Any], digits: int) -> str:
-    low, high = (number(end, digits, signed=False) for end in entry["ci95"])
-    return f"{number(entry['mean'], digits, signed=False)} ({low} to {high})"

@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 LEVEL = 0.95
+RESAMPLES = 2_000
+"""Samples that a bootstrap draws."""
 ALPHA = 0.05
 POWER = 0.80
 LARGEST_N = 10**9
@@ -89,6 +91,19 @@ def estimate(values: ArrayLike) -> Estimate:
     half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
     return Estimate(n, mean, sd, (mean - half, mean + half), p)
+
+
+def percentile_interval(resampled: ArrayLike) -> list[float]:
+    """Return the 95 % bootstrap interval of a statistic, from its values on samples drawn again with replacement.
+
+    Its ends are the percentiles 2.5 and 97.5 (A. Davison and D. Hinkley, "Bootstrap Methods and their Application"
+    (1997), chapters 2 and 5).
+
+    Args:
+        resampled: The statistic on `RESAMPLES` samples, in its own unit.
+    """
+    low, high = np.quantile(np.asarray(resampled, dtype="float64"), [ALPHA / 2, 1 - ALPHA / 2]).tolist()
+    return [low, high]
 
 
 def estimate_with_control(

@@ -119,7 +119,7 @@ class Episodes:
             `market_seed`, `side`, `time` (ns), `filled` and `left` (shares), and at the end `completion` (fraction of
             the parent order) and `shortfall_cents` (per share of the parent order, positive is better).
         """
-        view = words_of(self._markets.rows)[index]  # words: fields of a structured row take twenty times as long
+        view = words_of(self._markets.rows)[index]  # words: a structured row is slower to read
         left = int(view[VIEW_LEFT])
         info: dict[str, Any] = {
             "market_seed": int(self.market_seeds[index]),

@@ -97,7 +97,7 @@ class OptimalExecEnv(gymnasium.Env[Observation, np.int64]):
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Carry out an action and run to the next decision, or to the end of the parent order."""
         try:
-            number = operator.index(action)  # Gymnasium's `contains` takes as long as all of the reward
+            number = operator.index(action)  # Gymnasium's `contains` takes a twentieth of the whole step
         except TypeError:
             number = -1
         if not 0 <= number < self.action_set.n:

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from analysis.regimes import describe_market
+from analysis.regimes import regimes_table
 from analysis.regimes import summarise_market
+from analysis.tables import MISSING
 from configs import ConfigError
 from configs import load_experiment
 from experiments import regimes as command
@@ -65,6 +67,9 @@ def test_a_market_without_quotes_has_no_spread_and_leaves_the_others_theirs() ->
     assert found["spread"]["n"] == 2
     assert found["moved"]["mean"] == 7.0
     assert found["moved_sd"]["mean"] == pytest.approx(np.sqrt(2))
+    regime = {"n": 2, **summarise_market([nobody, nobody]), "with_invalid_seeds": None}
+    (row,) = regimes_table({"regimes": {"empty": regime}}).rows
+    assert row[:5] == ("empty", "2", MISSING, MISSING, MISSING)
 
 
 def test_the_command_describes_every_regime_on_the_same_seeds(
@@ -81,8 +86,8 @@ def test_the_command_describes_every_regime_on_the_same_seeds(
     markets = [run_episode(thin, "idle", seed, "buy")["market"].to_pandas() for seed in seeds]
     ends = [int(market["time_ns"].iloc[0]) + 120 * 10**9 for market in markets]
     by_hand = [describe_market(market, end) for market, end in zip(markets, ends, strict=True)]
-    depths = [one["depth"] for one in by_hand]
-    assert found["regimes"]["thin"]["depth"]["mean"] == pytest.approx(np.mean(depths))  # type: ignore[arg-type]
+    depths = np.array([one["depth"] for one in by_hand], dtype=np.float64)
+    assert found["regimes"]["thin"]["depth"]["mean"] == pytest.approx(depths.mean())
     assert found["regimes"]["thin"]["depth"]["mean"] < found["regimes"]["calm"]["depth"]["mean"]
     shown = capsys.readouterr().out
     assert (folder / "regimes.md").read_text().strip() in shown
