@@ -69,13 +69,15 @@ def agrees(printed: str, found: str, *, retrained: bool = False) -> bool:
     """Whether a printed text and one from a run say the same.
 
     Args:
-        printed: `7.9`, `7.9 (7.1 to 8.7)`, `7.9 ± 0.8`, or words.
+        printed: `7.9`, `7.9 (7.1 to 8.7)`, `7.9 ± 0.8`, `< 0.001`, or words.
         found: The same from the run.
         retrained: Whether the first number found need only lie in the printed interval.
     """
     asked, got = numbers(printed), numbers(found)
     if not asked:
         return plain(printed) == plain(found)
+    if plain(printed).startswith("<"):
+        return bool(got) and float(got[0]) < float(asked[0])
     if not retrained:
         got = got[: len(asked)]
         return asked == tuple(_rounded(number, like) for number, like in zip(got, asked, strict=False))

@@ -31,6 +31,8 @@ NO_VALUE = "no seed has this value"
 ONE_SEED = "one seed: no standard deviation, no interval"
 NO_RATIO = "the denominator cannot be told from zero: the ratio may be anything"
 NO_SPREAD = "all seeds give the same value: no test"
+FEW_FOR_SPREAD = "fewer than three seeds: no ratio of spreads"
+NO_SPREAD_RATIO = "all seeds, or all but one, give the same value: no ratio of spreads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,40 @@ def estimate_ratio(numerators: ArrayLike, denominators: ArrayLike) -> Estimate:
         return Estimate(n, ratio, None, None, None, NO_RATIO)
     half = math.sqrt(max(v**2 - u * w, 0.0))
     return Estimate(n, ratio, None, (float((v - half) / u), float((v + half) / u)), None)
+
+
+def estimate_sd_ratio(values: ArrayLike, reference: ArrayLike) -> Estimate:
+    """Estimate the ratio of the standard deviations of two samples of values measured together.
+
+    The interval is Student's t on the jackknife's pseudo-values of the logarithm of the ratio (R. Miller, "Jackknifing
+    variances", Annals of Mathematical Statistics 39 (1968)), which asks neither for normal values nor for independent
+    samples.
+
+    Args:
+        values: Values a, one a seed.
+        reference: Values b of the same seeds.
+
+    Returns:
+        The ratio as `mean`, without `sd` and `p`; nothing with fewer than three seeds, or where one of the two has no
+        spread, or none without one of the seeds.
+    """
+    a, b = np.asarray(values, dtype="float64"), np.asarray(reference, dtype="float64")
+    finite = np.isfinite(a) & np.isfinite(b)
+    pair = np.stack([a[finite], b[finite]])
+    n = pair.shape[1]
+    if n < 3:
+        return Estimate(n, None, None, None, None, FEW_FOR_SPREAD if n else NO_VALUE)
+    squares = (pair - pair.mean(axis=1, keepdims=True)) ** 2
+    sums = squares.sum(axis=1, keepdims=True)
+    # The variance without a value whose squared deviation is d is (Σ d − n d / (n − 1)) / (n − 2).
+    without = (sums - n / (n - 1) * squares) / (n - 2)
+    if np.ptp(pair, axis=1).min() == 0 or without.min() <= 0:
+        return Estimate(n, None, None, None, None, NO_SPREAD_RATIO)
+    whole, each = (np.log(one[0] / one[1]) / 2 for one in (sums, without))
+    found = estimate(n * whole - (n - 1) * each)
+    assert found.ci95 is not None  # there are three seeds or more
+    low, high = found.ci95
+    return Estimate(n, math.exp(float(whole[0])), None, (math.exp(low), math.exp(high)), None)
 
 
 def _slope(values: np.ndarray, control: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from analysis.stats import ALPHA
 from analysis.stats import POWER
 from analysis.stats import effect_for_n
 from analysis.stats import estimate
+from analysis.stats import estimate_sd_ratio
 from analysis.stats import holm
 from analysis.stats import n_for_effect
 from analysis.stats import per_seed
@@ -23,6 +24,8 @@ from analysis.tables import headline_sentence as headline_sentence
 
 COSTS = ("shortfall_cents", "execution_cents", "drift_cents", "opportunity_cents", "delay_cents", "shortfall_bps")
 OUTCOMES = ("completion", "finish_fraction", "left", "two_sided")
+RISK = "shortfall_cents"
+"""The cost whose standard deviation is held against the reference's, as `sd_ratio` of a pair."""
 EFFECT_CENTS = 1.0
 COMPLETION_TOLERANCE = 0.001
 RUNAWAY_BPS = 1000.0
@@ -37,6 +40,8 @@ METHOD = {
     "multiple_comparisons": "Holm's step-down correction over the pairs (p_holm), for each measure by itself",
     "power": "seeds with which the paired t test sees a mean difference of 1 cent at 80 % power and alpha 0.05"
     " (n_for_1_cent), by the noncentral t distribution and the sd seen here",
+    "risk": "sd_ratio: sd of the shortfall over seeds, multiple of the reference's on the same seeds; 95 % interval by"
+    " the jackknife on its logarithm",
     "exclusion": "a seed without every side of a strategy (of both strategies, for a pair) is left out and counted;"
     " seeds whose do-nothing market failed the gate are left out of `strategies` and `paired`"
     " and kept in `with_invalid_seeds`",
@@ -220,6 +225,8 @@ def _pair(rows: pd.DataFrame, name: str, reference: str, sides: Sequence[str]) -
         entry[measure] = found.as_dict(test=True)
         if measure.endswith("_cents"):
             entry[measure]["n_for_1_cent"] = n_for_effect(found.sd, EFFECT_CENTS)
+        if measure == RISK:
+            entry["sd_ratio"] = estimate_sd_ratio(a.loc[seeds], b.loc[seeds]).as_dict()
     return entry
 
 

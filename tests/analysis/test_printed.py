@@ -54,6 +54,9 @@ def test_numbers_are_read_as_printed(text: str, found: tuple[str, ...]) -> None:
         ("pass", "fail", False),
         ("0.0", "-0.01", True),
         ("1.5", "–", False),
+        ("< 0.001", "0.000003", True),
+        ("< 0.001", "0.0012", False),
+        ("< 0.001", "–", False),
     ],
 )
 def test_texts_agree_to_the_printed_digit(there: str, here: str, same: bool) -> None:

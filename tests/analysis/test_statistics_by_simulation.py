@@ -160,6 +160,35 @@ def test_the_interval_of_a_ratio_covers_at_its_level(kind: str) -> None:
     assert 0.92 <= covers(bounded, 0.6) <= 0.98
 
 
+@pytest.mark.parametrize(("kind", "n"), [("normal", 50), ("student_3", 50), ("student_3", 400)])
+def test_the_interval_of_a_ratio_of_spreads_covers_at_its_level(kind: str, n: int) -> None:
+    """One strategy has nine tenths of the other's risk, and most of it is the market's, which both meet."""
+    rng = np.random.default_rng([6, n])
+    market, own, other = (size * DRAWS[kind](rng, (REPLICATIONS, n)) for size in (2, 1, 1))
+    found = [stats.estimate_sd_ratio(a, b).ci95 for a, b in zip(0.9 * (market + own), market + other, strict=True)]
+    assert 0.93 <= covers(found, 0.9) <= 0.97
+
+
+def test_a_ratio_of_spreads_is_the_jackknifes_written_out() -> None:
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(0, 1, (2, 12))
+    log_ratio = np.log(a.std(ddof=1) / b.std(ddof=1))
+    others = [np.log(np.delete(a, i).std(ddof=1) / np.delete(b, i).std(ddof=1)) for i in range(12)]
+    expected = stats.estimate(12 * log_ratio - 11 * np.array(others))
+    found = stats.estimate_sd_ratio(a, b)
+    assert found.mean == pytest.approx(np.exp(log_ratio))
+    assert found.ci95 == pytest.approx(tuple(np.exp(expected.ci95)))
+
+
+def test_a_ratio_of_spreads_needs_two_that_spread() -> None:
+    found = stats.estimate_sd_ratio([1.0, 2.0, 4.0, np.nan], [-2.0, -4.0, -8.0, 1.0])
+    assert (found.n, found.mean, found.ci95) == (3, 0.5, pytest.approx((0.5, 0.5)))
+    assert stats.estimate_sd_ratio([1.0, 2.0, 3.0], [3.0, 3.0, 3.0]).reason == stats.NO_SPREAD_RATIO
+    assert stats.estimate_sd_ratio([1.0, 2.0, 3.0], [0.0, 0.0, 1.0]).reason == stats.NO_SPREAD_RATIO
+    assert stats.estimate_sd_ratio([1.0, 2.0], [3.0, 4.0]).reason == stats.FEW_FOR_SPREAD
+    assert stats.estimate_sd_ratio([], []).reason == stats.NO_VALUE
+
+
 def test_a_ratio_to_nothing_has_no_interval() -> None:
     rng = np.random.default_rng(0)
     found = stats.estimate_ratio(rng.normal(1, 1, 50), rng.normal(0, 10, 50))

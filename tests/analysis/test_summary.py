@@ -65,6 +65,9 @@ def test_pairs_are_the_paired_t_test_on_means_of_sides(episodes: pd.DataFrame, s
     assert found["p"] <= found["p_holm"] <= min(1.0, 2 * found["p"])
     assert found["n_for_1_cent"] >= 2
     assert summary["power"]["pairs"]["passive-twap"]["n_for_1_cent"] == found["n_for_1_cent"]
+    strategies, ratio = summary["strategies"], summary["paired"]["passive-twap"]["sd_ratio"]
+    spreads = [strategies[name]["shortfall_cents"]["sd"] for name in ("passive", "twap")]
+    assert ratio["mean"] == pytest.approx(spreads[0] / spreads[1])
 
 
 def test_parts_add_up(summary: dict[str, Any]) -> None:
