@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup experiment train curves validate compare benchmarks report watch calibrate
-.PHONY: impact explain frontier backtest realism regimes lobster sweep notebooks reproduce
+.PHONY: impact explain frontier transfer backtest realism regimes lobster sweep notebooks reproduce
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -79,6 +79,10 @@ explain: $(STAMP) ## Say what a policy does and why it wins: maps, importance, a
 frontier: CONFIG = configs/tactical.yaml
 frontier: $(STAMP) ## Train with several risk aversions; risk against return beside Almgren and Chriss; resumes; ARGS=--quick
 	$(PY) -m experiments.frontier $(CONFIG) $(ARGS)
+
+transfer: CONFIG = configs/tactical.yaml
+transfer: $(STAMP) ## Trade a policy in every regime, against TWAP and the best schedule of each
+	$(PY) -m experiments.transfer $(CONFIG) $(ARGS)
 
 backtest: $(STAMP) ## Measure by how much a backtest, in which nobody reacts, flatters each strategy
 	$(PY) -m experiments.backtest $(CONFIG) $(ARGS)

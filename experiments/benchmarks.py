@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from analysis.records import RecordsError
 from analysis.schema import SCHEMA_VERSION
 from configs import ConfigError
 from configs import load_experiment
-from configs import regimes as all_regimes
 from experiments.compare import choose_seeds
 from experiments.compare import code_warnings
 from experiments.compare import evaluate_all_strategies
@@ -41,6 +39,7 @@ from experiments.console import run_command
 from experiments.evaluation import PARTS
 from experiments.evaluation import Plan
 from experiments.evaluation import count_finished
+from experiments.in_regimes import in_regimes
 from experiments.run_folder import RunFolder
 
 QUICK_SEEDS = 2
@@ -82,10 +81,8 @@ def main(args: Args) -> None:
     if len(strategies) < 2:
         raise ConfigError(f"comparison.strategies must be at least two to compare, got {list(strategies)}")
     plans = {
-        name: make_plan(
-            load_experiment(args.config, {**settings, "market.regime": name}), strategies, seeds, workers=workers
-        )
-        for name in choose_regimes(args.regimes)
+        name: make_plan(of, strategies, seeds, workers=workers)
+        for name, of in in_regimes(args.config, settings, args.regimes).items()
     }
     arguments = {"seeds": seeds_text(seeds), "regimes": list(plans)}
     with RunFolder.open(args.out, "benchmarks", experiment, run_id=args.run_id, arguments=arguments) as run:
@@ -156,19 +153,6 @@ def _units_left(plan: Plan, folder: Path) -> int:
     if (folder / "summary.json").exists() and not (folder / PARTS).exists():
         return 0
     return len(plan.units()) - count_finished(plan, folder)
-
-
-def choose_regimes(text: str | None) -> Iterator[str]:
-    """The regimes of the option, or else all of them.
-
-    Raises:
-        ConfigError: If there is no such regime.
-    """
-    known = all_regimes()
-    for name in known if text is None else [word.strip() for word in text.split(",") if word.strip()]:
-        if name not in known:
-            raise ConfigError(f"unknown regime {name!r}; allowed: {', '.join(known)}")
-        yield name
 
 
 if __name__ == "__main__":

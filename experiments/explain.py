@@ -32,13 +32,11 @@ from analysis.files import write_bytes
 from analysis.files import write_json
 from analysis.plots import save_both
 from analysis.tables import markdown
-from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
 from configs import load_seed_ranges
 from configs import parse_seeds
 from configs.models import SECOND
-from configs.models import released_policy
 from experiments.comparison_table import validity_lines
 from experiments.console import Progress
 from experiments.console import parse_settings
@@ -55,6 +53,7 @@ from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
 from experiments.policy_check import check_policy
+from experiments.policy_check import policy_file
 from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
@@ -109,7 +108,7 @@ def main(args: Args) -> None:
     experiment = load_experiment(args.config, parse_settings(args.settings))
     seeds = validation_seeds(args.seeds, quick=args.quick)
     check_workers(args.workers)
-    policy = check_policy(experiment, _policy_file(experiment, args.policy))
+    policy = check_policy(experiment, policy_file(experiment, args.policy))
     watched_seeds = parse_seeds(load_seed_ranges().train)[: QUICK_WATCHED if args.quick else WATCHED]
     arguments = {
         "policy": policy.digest(),
@@ -127,14 +126,6 @@ def main(args: Args) -> None:
         run.finish()
     print("", *validity_lines(summary["validity"]), sep="\n")
     print(f"\n{text}\nfigures and numbers: {run.path}", flush=True)
-
-
-def _policy_file(experiment: Experiment, given: Path | None) -> Path:
-    if given is not None:
-        return given
-    if experiment.comparison.policy is None:
-        raise ConfigError("no policy: give --policy PATH (a policy.npz), or set comparison.policy in the configuration")
-    return released_policy(experiment.comparison.policy)
 
 
 def explain(

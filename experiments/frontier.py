@@ -33,7 +33,6 @@ from configs import load_experiment
 from configs.calibration import load_calibration
 from configs.models import SECOND
 from configs.models import ParticipationActions
-from configs.models import StrategyConfig
 from configs.models import released_policy
 from experiments.comparison_table import validity_lines
 from experiments.console import Progress
@@ -49,7 +48,7 @@ from experiments.per_seed import validation_seeds
 from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
-from experiments.side_by_side import ScheduleRule
+from experiments.side_by_side import almgren_chriss
 from experiments.side_by_side import play
 from experiments.side_by_side import schedule_of
 
@@ -149,12 +148,6 @@ def rules_of(experiment: Experiment, policies: dict[int, NumpyPolicy]) -> dict[s
         rules[released] = ActorRule(experiment, NumpyPolicy.load(released_policy(released)))
     learned = {f"learned_{n}": ActorRule(averse(experiment, n), policy) for n, policy in policies.items()}
     return rules | learned
-
-
-def almgren_chriss(experiment: Experiment, aversion: float) -> ScheduleRule:
-    """Return Almgren and Chriss's schedule for a risk aversion per million dollars."""
-    config = StrategyConfig(kind="almgren_chriss", params={"risk_aversion": aversion * 1e-6})
-    return schedule_of(experiment.model_copy(update={"strategies": {"almgren_chriss": config}}), "almgren_chriss")
 
 
 def measure(experiment: Experiment, rules: dict[str, Rule], seed: int) -> dict[str, Any]:

@@ -54,6 +54,19 @@ def chosen_policy(experiment: Experiment, strategies: Sequence[str], given: Path
     return released_policy(experiment.comparison.policy)
 
 
+def policy_file(experiment: Experiment, given: Path | None) -> Path:
+    """Return the policy of a command that is about one: the one given, else the released one of the configuration.
+
+    Raises:
+        ConfigError: If there is neither.
+    """
+    if given is not None:
+        return given
+    if experiment.comparison.policy is None:
+        raise ConfigError("no policy: give --policy PATH (a policy.npz), or set comparison.policy in the configuration")
+    return released_policy(experiment.comparison.policy)
+
+
 def training_ranges(policy: NumpyPolicy) -> list[tuple[int, int]]:
     """Half-open ranges of the seeds of the markets that a policy was trained on; none if it does not say."""
     text = policy.metadata.get("training_markets")

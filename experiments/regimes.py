@@ -22,13 +22,13 @@ from analysis.regimes import summarise_market
 from analysis.tables import markdown
 from configs import Experiment
 from configs import load_experiment
-from configs import regimes
 from experiments.comparison_table import validity_lines
 from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.episode import Episode
 from experiments.gate import judge_each
 from experiments.gate import summarise_passed
+from experiments.in_regimes import in_regimes
 from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
@@ -50,6 +50,7 @@ def main(args: Args) -> None:
     """Measure what is not measured yet, and write summary and table."""
     settings = parse_settings(args.settings)
     experiment = load_experiment(args.config, settings)
+    experiments = in_regimes(args.config, settings)
     seeds = validation_seeds(args.seeds, quick=args.quick)
     check_workers(args.workers)
     arguments = {"seeds": f"{seeds.start}:{seeds.stop}"}
@@ -60,9 +61,8 @@ def main(args: Args) -> None:
             "seeds": arguments["seeds"],
             "regimes": {},
         }
-        for number, name in enumerate(regimes(), 1):
-            print(f"[{number}/{len(regimes())}] {name}: {len(seeds)} markets, in {run.path}", flush=True)
-            of = load_experiment(args.config, {**settings, "market.regime": name})
+        for number, (name, of) in enumerate(experiments.items(), 1):
+            print(f"[{number}/{len(experiments)}] {name}: {len(seeds)} markets, in {run.path}", flush=True)
             summary["regimes"][name] = describe_regime(of, seeds, run.file(name), args.workers, progress=True)
         table = markdown(regimes_table(summary))
         if any(found["with_invalid_seeds"] for found in summary["regimes"].values()):

@@ -25,6 +25,7 @@ from agents.strategies import TWAPAgent
 from agents.views import Rows
 from agents.views import copy_of
 from configs import Experiment
+from configs.models import StrategyConfig
 from envs.episodes import Episodes
 from envs.markets import ExecutionMarkets
 from envs.markets import MarketKind
@@ -173,6 +174,12 @@ def schedule_of(experiment: Experiment, strategy: str) -> ScheduleRule:
         case ImmediateAgent():
             return ScheduleRule(np.ones(len(ends)))
     raise ValueError(f"{strategy!r} follows no schedule that is fixed beforehand")
+
+
+def almgren_chriss(experiment: Experiment, aversion: float) -> ScheduleRule:
+    """Return Almgren and Chriss's schedule for a risk aversion per million dollars."""
+    config = StrategyConfig(kind="almgren_chriss", params={"risk_aversion": aversion * 1e-6})
+    return schedule_of(experiment.model_copy(update={"strategies": {"almgren_chriss": config}}), "almgren_chriss")
 
 
 def play(

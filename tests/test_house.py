@@ -89,6 +89,7 @@ def test_make_help_lists_every_target() -> None:
         "impact",
         "explain",
         "frontier",
+        "transfer",
         "backtest",
         "realism",
         "regimes",

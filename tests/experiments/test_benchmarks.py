@@ -18,6 +18,7 @@ from experiments import compare
 from experiments import evaluation
 from experiments.console import format_duration
 from experiments.episode import strategy_config
+from experiments.in_regimes import in_regimes
 from tests.experiments.test_compare import FakeMarkets
 
 FEW = (("comparison.strategies=[twap,aggressive]",),)
@@ -45,8 +46,17 @@ def test_the_configuration_compares_every_hand_made_strategy() -> None:
 
 
 def test_every_regime_is_compared_unless_some_are_named() -> None:
-    assert list(benchmarks.choose_regimes(None)) == regimes()
-    assert list(benchmarks.choose_regimes("thin, calm")) == ["thin", "calm"]
+    assert list(in_regimes("benchmarks", {})) == regimes()
+    chosen = in_regimes("benchmarks", {"order.quantity": 500}, "thin, calm")
+    assert [(name, of.market.regime, of.order.quantity) for name, of in chosen.items()] == [
+        ("thin", "thin", 500),
+        ("calm", "calm", 500),
+    ]
+
+
+def test_a_regime_that_would_be_overridden_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"market\.regime=thin: this command sets it itself"):
+        in_regimes("benchmarks", {"market.regime": "thin"})
 
 
 def test_one_table_and_one_figure_of_all_regimes(

@@ -14,11 +14,11 @@ from configs.calibration import load_calibration
 from configs.models import ParticipationActions
 from configs.models import released_policy
 from experiments import frontier as command
-from experiments.frontier import almgren_chriss
 from experiments.frontier import averse
 from experiments.frontier import model_curve
 from experiments.frontier import policy_of
 from experiments.frontier import rules_of
+from experiments.side_by_side import almgren_chriss
 from tests.agents.worlds import SHORT
 
 

@@ -16,6 +16,7 @@ from analysis.regimes import summarise_market
 from analysis.tables import MISSING
 from configs import ConfigError
 from configs import load_experiment
+from experiments import in_regimes
 from experiments import regimes as command
 from experiments.episode import run_do_nothing
 from experiments.episode import run_episode
@@ -75,7 +76,7 @@ def test_a_market_without_quotes_has_no_spread_and_leaves_the_others_theirs() ->
 def test_the_command_describes_every_regime_on_the_same_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "regimes", lambda: ["calm", "thin"])
+    monkeypatch.setattr(in_regimes, "regimes", lambda: ["calm", "thin"])
     seeds = range(1_000_000, 1_000_003)
     args = command.Args(seeds="1000000:1000003", out=tmp_path, settings=(SETTINGS,))
     command.main(args)
@@ -97,7 +98,7 @@ def test_the_command_describes_every_regime_on_the_same_seeds(
 def test_markets_that_fail_the_gate_are_named_and_the_table_comes_without_and_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "regimes", lambda: ["thin"])
+    monkeypatch.setattr(in_regimes, "regimes", lambda: ["thin"])
     thin = load_experiment("quick", {**SHORT, "market.regime": "thin"})
     volumes = {seed: run_do_nothing(thin, seed)["volume"] for seed in range(1_000_000, 1_000_003)}
     failing = min(volumes, key=lambda seed: volumes[seed])
