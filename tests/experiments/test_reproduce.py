@@ -209,10 +209,10 @@ def test_what_cannot_be_run_is_said(named: dict[str, Any], message: str) -> None
 
 
 def test_the_name_of_several_runs_means_them_all() -> None:
-    chosen = reproduce.choose(REGISTRY, reproduce.Args(only="regimes,impact,regimes.thin"))
+    chosen = reproduce.choose(REGISTRY, reproduce.Args(only="tactical_trained,impact,tactical_trained.2"))
     assert chosen[-1] == "impact"
-    assert len(chosen) == len(set(chosen)) == 1 + sum(name.startswith("regimes.") for name in REGISTRY.runs)
-    assert reproduce.choose(REGISTRY, reproduce.Args(only="regimes.thin")) == ["regimes.thin"]
+    assert len(chosen) == len(set(chosen)) == 1 + sum(name.startswith("tactical_trained.") for name in REGISTRY.runs)
+    assert reproduce.choose(REGISTRY, reproduce.Args(only="tactical_trained.2")) == ["tactical_trained.2"]
 
 
 def test_a_wrong_registry_is_one_line(tmp_path: Path) -> None:
