@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -86,18 +87,28 @@ def correct(regimes: Mapping[str, Mapping[str, Any]]) -> None:
         test["p_holm"] = adjusted
 
 
-def transfer_table(summary: Mapping[str, Any], *, every_seed: bool = False) -> TextTable:
+def with_invalid_seeds(regimes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the regimes with the markets that failed the gate in: a family of its own, to be corrected by itself.
+
+    Args:
+        regimes: By name, each as `experiments.gate.summarise_passed` returns it, with `best`.
+    """
+    return {
+        name: {**(found["with_invalid_seeds"] or deepcopy(dict(found))), "best": found["best"]}
+        for name, found in regimes.items()
+    }
+
+
+def transfer_table(regimes: Mapping[str, Mapping[str, Any]]) -> TextTable:
     """Return one row a regime.
 
     Args:
-        summary: `regimes` by name, each as `experiments.gate.summarise_passed` returns it, with `best`.
-        every_seed: Whether the markets that failed the gate are in.
+        regimes: By name what `summarise_transfer` returns, corrected, with `n` and `best`.
     """
     rows = []
-    for name, regime in summary["regimes"].items():
-        own = (regime["with_invalid_seeds"] or regime) if every_seed else regime
-        strategies, paired = own["strategies"], own["paired"]
-        row = [name, str(own["n"]), with_interval(strategies[POLICY]["shortfall_cents"])]
+    for name, regime in regimes.items():
+        strategies, paired = regime["strategies"], regime["paired"]
+        row = [name, str(regime["n"]), with_interval(strategies[POLICY]["shortfall_cents"])]
         for other in (TWAP, BEST):
             pair = paired[f"{POLICY}-{other}"]["shortfall_cents"]
             row += [regime["best"]] if other == BEST else []
@@ -112,9 +123,8 @@ def transfer_table(summary: Mapping[str, Any], *, every_seed: bool = False) -> T
     return TextTable("Shortfall, cents per share, positive is better", header, tuple(rows))
 
 
-def transfer_figure(summary: Mapping[str, Any]) -> Figure:
+def transfer_figure(regimes: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw by how much the policy differs from TWAP and from the best schedule, with intervals, a row a regime."""
-    regimes = summary["regimes"]
     with style():
         figure, axes = new_figure(1.4 + 0.36 * len(regimes))
         ax = axes[0, 0]

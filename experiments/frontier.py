@@ -49,7 +49,7 @@ from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
 from experiments.side_by_side import almgren_chriss
-from experiments.side_by_side import play
+from experiments.side_by_side import measure_costs
 from experiments.side_by_side import schedule_of
 
 AVERSIONS, QUICK_AVERSIONS = (0, 1, 3, 10), (0, 10)
@@ -83,7 +83,7 @@ def main(args: Args) -> None:
         validity = judge_each(experiment, seeds, run.path, args.workers, progress=True)
         policies = {n: policy_of(averse(experiment, n), run.path / f"learned_{n}") for n in aversions}
         rules = rules_of(experiment, policies)
-        found = measure_each(partial(measure, experiment, rules), seeds, run.path, args.workers, progress=True)
+        found = measure_each(partial(measure_costs, experiment, rules), seeds, run.path, args.workers, progress=True)
         summary = {
             **{key: run.manifest[key] for key in ("commit", "dirty")},
             "seeds": arguments["seeds"],
@@ -148,12 +148,6 @@ def rules_of(experiment: Experiment, policies: dict[int, NumpyPolicy]) -> dict[s
         rules[released] = ActorRule(experiment, NumpyPolicy.load(released_policy(released)))
     learned = {f"learned_{n}": ActorRule(averse(experiment, n), policy) for n, policy in policies.items()}
     return rules | learned
-
-
-def measure(experiment: Experiment, rules: dict[str, Rule], seed: int) -> dict[str, Any]:
-    """Measure every rule in the market of a seed."""
-    found = play(experiment, rules, seed)
-    return {name: {key: own[key] for key in ("shortfall_cents", "completion")} for name, own in found.items()}
 
 
 def model_curve(experiment: Experiment) -> dict[str, list[float]]:

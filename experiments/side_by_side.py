@@ -245,6 +245,17 @@ def play(
     }
 
 
+def measure_costs(experiment: Experiment, rules: Mapping[str, Rule], seed: int) -> dict[str, dict[str, Any]]:
+    """Let every rule work the parent order in a seed's market, and keep of `play` its cost and how much was filled.
+
+    Returns:
+        By rule `shortfall_cents` (cents per share, positive is better) and `completion` (share of the order), a value a
+        side of `order.sides`.
+    """
+    found = play(experiment, rules, seed)
+    return {name: {key: own[key] for key in ("shortfall_cents", "completion")} for name, own in found.items()}
+
+
 @lru_cache(maxsize=2)
 def _markets(experiment: str, market: MarketKind, count: int) -> ExecutionMarkets:
     """Return markets of an experiment, the same ones again for the next seed: to make them takes longer than to run."""

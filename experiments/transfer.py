@@ -26,6 +26,7 @@ from analysis.transfer import correct
 from analysis.transfer import summarise_transfer
 from analysis.transfer import transfer_figure
 from analysis.transfer import transfer_table
+from analysis.transfer import with_invalid_seeds
 from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
@@ -48,7 +49,7 @@ from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
 from experiments.side_by_side import almgren_chriss
-from experiments.side_by_side import play
+from experiments.side_by_side import measure_costs
 from experiments.side_by_side import schedule_of
 
 CHOOSING, QUICK_CHOOSING = 100, 10
@@ -61,6 +62,8 @@ AVERSIONS = (1, 5)
 class Args(Options):
     """Options of `experiments.transfer`."""
 
+    quick: bool = False
+    """Use 20 seeds, and choose on 10: two minutes, and wide intervals."""
     policy: Path | None = None
     """Exported policy (policy.npz); by default the released one that the configuration names."""
     choose_on: str | None = None
@@ -96,20 +99,21 @@ def main(args: Args) -> None:
             folder = run.file(name)
             summary["regimes"][name] = transfer(of, policy, seeds, others, folder, args.workers, progress=True)
         regimes = summary["regimes"]
-        failing = {name: found["with_invalid_seeds"] for name, found in regimes.items() if found["with_invalid_seeds"]}
         correct(regimes)
-        table = markdown(transfer_table(summary))
-        if failing:
-            correct({name: failing.get(name, found) for name, found in regimes.items()})
-            every = markdown(transfer_table(summary, every_seed=True))
-            table = f"{table}\n\nWith the markets that failed the gate:\n\n{every}"
+        table = markdown(transfer_table(regimes))
+        if any(found["with_invalid_seeds"] for found in regimes.values()):
+            every = with_invalid_seeds(regimes)
+            correct(every)
+            table = f"{table}\n\nWith the markets that failed the gate:\n\n{markdown(transfer_table(every))}"
         write_json(run.file("summary.json"), summary)
         write_bytes(run.file("transfer.md"), f"{table}\n".encode())
-        save_both(transfer_figure(summary), run.file("transfer"))
+        save_both(transfer_figure(regimes), run.file("transfer"))
         run.point_latest()
         run.finish()
-    for name in failing:
-        print(f"\n{name}", *validity_lines(regimes[name]["validity"]), sep="\n")
+    for name, found in regimes.items():
+        for doing, key in (("comparing", "validity"), ("choosing", "choosing_validity")):
+            if found[key]["invalid"]:
+                print(f"\n{name}, {doing}", *validity_lines(found[key]), sep="\n")
     where = f"seeds {arguments['seeds']}, schedules chosen on {arguments['choose_on']}, incomplete: policy, TWAP, best"
     print(f"\n{where}\n\n{table}\n\nfigure: {run.file('transfer.png')}", flush=True)
 
@@ -161,16 +165,16 @@ def transfer(
         progress: Whether to show how far it is.
 
     Returns:
-        What `summarise_passed` makes of `summarise_transfer`, with what `choose_best` found.
+        What `summarise_passed` makes of `summarise_transfer`, with what `choose_best` found and `choosing_validity`.
     """
     options: dict[str, Any] = {"workers": workers, "progress": progress}
     candidates = schedules(experiment)
     before = judge_each(experiment, choosing, folder / "choosing", **options)
-    tried = measure_each(partial(measure, experiment, candidates), choosing, folder / "choosing", **options)
-    found = choose_best(passed(tried, choosing, before))
+    tried = measure_each(partial(measure_costs, experiment, candidates), choosing, folder / "choosing", **options)
+    found = {"choosing_validity": before, **choose_best(passed(tried, choosing, before))}
     validity = judge_each(experiment, seeds, folder, **options)
     rules = {POLICY: ActorRule(experiment, policy), TWAP: candidates[TWAP], BEST: candidates[found["best"]]}
-    traded = measure_each(partial(measure, experiment, rules), seeds, folder, **options)
+    traded = measure_each(partial(measure_costs, experiment, rules), seeds, folder, **options)
     return {**summarise_passed(partial(summarise_transfer, experiment.order.sides), traded, seeds, validity), **found}
 
 
@@ -178,12 +182,6 @@ def schedules(experiment: Experiment) -> dict[str, Rule]:
     """Return the schedules that the best one is chosen from, all at the experiment's interval."""
     named: dict[str, Rule] = {name: schedule_of(experiment, name) for name in (TWAP, "vwap", "cartea_jaimungal")}
     return named | {f"almgren_chriss_{n}": almgren_chriss(experiment, n) for n in AVERSIONS}
-
-
-def measure(experiment: Experiment, rules: dict[str, Rule], seed: int) -> dict[str, Any]:
-    """Measure every rule in the market of a seed."""
-    found = play(experiment, rules, seed)
-    return {name: {key: own[key] for key in ("shortfall_cents", "completion")} for name, own in found.items()}
 
 
 if __name__ == "__main__":

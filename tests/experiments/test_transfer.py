@@ -15,10 +15,13 @@ from analysis.transfer import choose_best
 from analysis.transfer import correct
 from analysis.transfer import summarise_transfer
 from analysis.transfer import transfer_figure
+from analysis.transfer import transfer_table
+from analysis.transfer import with_invalid_seeds
 from configs import ConfigError
 from configs import load_experiment
 from experiments import transfer as command
 from experiments.compare import evaluate_all_strategies
+from experiments.episode import run_do_nothing
 from experiments.in_regimes import in_regimes
 from experiments.side_by_side import play
 from tests.agents.worlds import SHORT
@@ -73,8 +76,24 @@ def test_differences_are_paired_and_all_of_them_one_family() -> None:
     tests = [pair["shortfall_cents"] for regime in regimes.values() for pair in regime["paired"].values()]
     least = min(test["p"] for test in tests)
     assert min(test["p_holm"] for test in tests) == pytest.approx(min(1.0, 4 * least))
-    figure = transfer_figure({"regimes": regimes})
-    assert svg(figure) == svg(transfer_figure({"regimes": regimes}))
+    assert svg(transfer_figure(regimes)) == svg(transfer_figure(regimes))
+
+
+def test_with_the_markets_that_failed_is_a_family_of_its_own() -> None:
+    random = np.random.default_rng(1)
+    found = [traded(m + gain, m, m + 0.5) for m, gain in zip(*random.normal([[0], [1]], 1, (2, 30)), strict=True)]
+    kept, every = (summarise_transfer(["buy", "sell"], some) for some in (found[:20], found))
+    calm = {"n": 30, **summarise_transfer(["buy", "sell"], found), "with_invalid_seeds": None, "best": "vwap"}
+    regimes = {"calm": calm, "thin": {"n": 20, **kept, "with_invalid_seeds": {"n": 30, **every}, "best": "twap"}}
+    correct(regimes)
+    before = json.dumps([regime["paired"] for regime in regimes.values()])
+    all_seeds = with_invalid_seeds(regimes)
+    correct(all_seeds)
+    assert json.dumps([regime["paired"] for regime in regimes.values()]) == before
+    assert [row[:2] for row in transfer_table(regimes).rows] == [("calm", "30"), ("thin", "20")]
+    assert [row[:2] for row in transfer_table(all_seeds).rows] == [("calm", "30"), ("thin", "30")]
+    # What is written to summary.json of those markets is corrected too.
+    assert "p_holm" in regimes["thin"]["with_invalid_seeds"]["paired"]["policy-best"]["shortfall_cents"]
 
 
 def test_the_command_compares_in_every_regime_as_a_comparison_does(
@@ -98,6 +117,24 @@ def test_the_command_compares_in_every_regime_as_a_comparison_does(
         assert found["strategies"][ours]["shortfall_cents"]["mean"] == pytest.approx(expected, abs=1e-9)
 
 
+def test_markets_that_fail_the_gate_are_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    thin = load_experiment("tactical", {**SETTINGS, "market.regime": "thin"})
+    volumes = {seed: run_do_nothing(thin, seed)["volume"] for seed in (*SEEDS, 1_000_010, 1_000_011, 1_000_012)}
+    failing = min(SEEDS, key=lambda seed: volumes[seed])
+    given = args(tmp_path, choose_on="1000010:1000013", regimes="thin")
+    given.settings = (*given.settings, (f"comparison.validity.volume={volumes[failing] + 1}",))
+    command.main(given)
+    shown = capsys.readouterr().out
+    without, every = shown.split("With the markets that failed the gate:")
+    assert "| thin | 2 |" in without
+    assert "| thin | 3 |" in every
+    assert "thin, comparing" in without
+    assert f"invalid: seed {failing}: volume" in without
+    summary = json.loads((tmp_path / "latest" / "summary.json").read_text(encoding="utf-8"))
+    weak = {str(seed) for seed in range(1_000_010, 1_000_013) if volumes[seed] <= volumes[failing]}
+    assert set(summary["regimes"]["thin"]["choosing_validity"]["invalid"]) == weak
+
+
 def test_what_is_measured_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thin = load_experiment("tactical", {**SETTINGS, "market.regime": "thin"})
     policy = command.check_policy(thin, command.policy_file(thin, None))
@@ -106,7 +143,7 @@ def test_what_is_measured_is_not_measured_again(tmp_path: Path, monkeypatch: pyt
     def never(*_: object) -> dict[str, Any]:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(command, "measure", never)
+    monkeypatch.setattr(command, "measure_costs", never)
     assert command.transfer(thin, policy, SEEDS, range(1_000_010, 1_000_012), tmp_path) == once
 
 
