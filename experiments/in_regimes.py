@@ -22,7 +22,7 @@ def in_regimes(config: str, settings: Mapping[str, Any], names: str | None = Non
         names: Regimes separated by commas; by default every one in configs/regimes/.
 
     Raises:
-        ConfigError: If a regime is unknown, or the settings name one: it would be overridden.
+        ConfigError: If a regime is unknown, none is named, or the settings name one: it would be overridden.
     """
     if REGIME in settings:
         raise ConfigError(
@@ -30,6 +30,8 @@ def in_regimes(config: str, settings: Mapping[str, Any], names: str | None = Non
         )
     known = regimes()
     chosen = known if names is None else [word.strip() for word in names.split(",") if word.strip()]
+    if not chosen:
+        raise ConfigError(f"no regime in {names!r}; allowed: {', '.join(known)}")
     for name in chosen:
         if name not in known:
             raise ConfigError(f"unknown regime {name!r}; allowed: {', '.join(known)}")

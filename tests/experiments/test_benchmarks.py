@@ -54,9 +54,11 @@ def test_every_regime_is_compared_unless_some_are_named() -> None:
     ]
 
 
-def test_a_regime_that_would_be_overridden_is_refused() -> None:
+def test_a_regime_that_would_be_overridden_is_refused_and_so_is_none() -> None:
     with pytest.raises(ConfigError, match=r"market\.regime=thin: this command sets it itself"):
         in_regimes("benchmarks", {"market.regime": "thin"})
+    with pytest.raises(ConfigError, match="no regime in ' ,'; allowed: calm"):
+        in_regimes("benchmarks", {}, " ,")
 
 
 def test_one_table_and_one_figure_of_all_regimes(
