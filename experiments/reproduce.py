@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ from experiments.run_folder import git_state
 from experiments.run_folder import read_manifest
 
 REGISTRY = REPOSITORY / "docs" / "reproduce.yaml"
-FILE, OUT, EACH = "$FILE", "$OUT", "$each"
+FILE, OUT, EACH, TRAININGS = "$FILE", "$OUT", "$each", "$TRAININGS"
+TRAIN = "experiments.train"
 RESULTS = ("summary.json", "calibration.json", "explain.json", "frontier.json", "benchmarks.json")
 """What commands call the file of their numbers."""
 AGREES, DIFFERS, MISSING = "agrees", "differs", "not found"
@@ -114,8 +116,9 @@ class Run(_Entry):
 
     Attributes:
         command: Module and options. It makes a run folder, or writes the JSON file `$FILE`; `$OUT` is the folder of
-            everything.
-        minutes: About how long it takes on two idle cores.
+            everything, `$TRAININGS` the run folders of its trainings.
+        trainings: Names of trainings of the registry that it needs.
+        minutes: About how long it takes on two idle cores, its trainings included.
         quick: The options of a run for `--quick`, which gives some of the rows on the same seeds; none: left out.
         quick_minutes: About how long that takes, where it is not the same.
         tables: Tables.
@@ -126,6 +129,7 @@ class Run(_Entry):
     """
 
     command: str
+    trainings: tuple[str, ...] = ()
     minutes: float
     quick: str | None = None
     quick_minutes: float | None = None
@@ -149,8 +153,15 @@ class LeftOut(_Entry):
 
 
 class Registry(_Entry):
-    """The content of `docs/reproduce.yaml`."""
+    """The content of `docs/reproduce.yaml`.
 
+    Attributes:
+        trainings: Options of `experiments.train` by name. Each is trained once, whatever number of runs need it.
+        runs: The runs by name.
+        left_out: What no run stands behind.
+    """
+
+    trainings: dict[str, str] = {}
     runs: dict[str, Run]
     left_out: tuple[LeftOut, ...] = ()
 
@@ -202,7 +213,8 @@ def main(args: Args) -> None:
     found: dict[str, list[Finding]] = {}
     for number, (name, run) in enumerate(runs, 1):
         print(f"\n[{number}/{len(runs)}] {name}", flush=True)
-        made = make(name, run, args.out, commit, args.workers, quick=args.quick)
+        trainings = {training: registry.trainings[training] for training in run.trainings}
+        made = make(name, run, args.out, commit, args.workers, trainings, quick=args.quick)
         found[name] = compare(run, made, quick=args.quick)
         copy_figures(run, made, args.out / "figures")
         agreed = sum(finding.verdict == AGREES for finding in found[name])
@@ -226,10 +238,15 @@ def load_registry(path: Path = REGISTRY) -> Registry:
         for name, run in content["runs"].items():
             words = run.get("each", ())
             runs |= {f"{name}.{word}": _put(run, str(word)) for word in words} if words else {name: run}
-        return Registry.model_validate({**content, "runs": runs})
+        registry = Registry.model_validate({**content, "runs": runs})
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    for name, run in registry.runs.items():
+        if unknown := set(run.trainings) - set(registry.trainings):
+            allowed = ", ".join(registry.trainings)
+            raise ConfigError(f"{path.name}: {name}: unknown training {min(unknown)!r}; allowed: {allowed}")
+    return registry
 
 
 def _put(value: Any, word: str) -> Any:
@@ -261,22 +278,42 @@ def choose(registry: Registry, args: Args) -> list[str]:
     return names
 
 
-def make(name: str, run: Run, out: Path, commit: str, workers: int, *, quick: bool) -> Path:
-    """Run a command unless it is finished, and return its run folder, or the file that it writes.
+def make(
+    name: str,
+    run: Run,
+    out: Path,
+    commit: str,
+    workers: int,
+    trainings: Mapping[str, str] | None = None,
+    *,
+    quick: bool,
+) -> Path:
+    """Make a run, its trainings first, unless it is finished, and return its run folder, or the file that it writes.
 
     Raises:
-        SystemExit: If the command fails.
+        SystemExit: If a command fails.
     """
-    words = shlex.split(f"{run.command} {run.quick or ''}" if quick else run.command)
-    words = [word.replace(OUT, str(out)) for word in words]
-    run_id = f"{name}-{'quick-' if quick and run.quick else ''}{commit}"
+    trained = [
+        str(_make(f"{training}-{commit}", [TRAIN, *shlex.split(options)], out))
+        for training, options in (trainings or {}).items()
+    ]
+    words = []
+    for word in shlex.split(f"{run.command} {run.quick or ''}" if quick else run.command):
+        words += trained if word == TRAININGS else [word.replace(OUT, str(out))]
+    if FILE not in words:
+        words += ["--workers", str(workers)]
+    return _make(f"{name}-{'quick-' if quick and run.quick else ''}{commit}", words, out)
+
+
+def _make(run_id: str, words: Sequence[str], out: Path) -> Path:
+    """Run a module with options, unless it is finished, and return its run folder, or the file that it writes."""
     file = out / f"{run_id}.json"
     if FILE in words:
         made = file if file.exists() else None
         words = [str(file) if word == FILE else word for word in words]
     else:
         made = _finished(out, run_id)
-        words += ["--workers", str(workers), "--out", str(out), "--run-id", run_id]
+        words = [*words, "--out", str(out), "--run-id", run_id]
     if made is not None:
         print(f"finished before: {made}", flush=True)
         return made
@@ -285,10 +322,10 @@ def make(name: str, run: Run, out: Path, commit: str, workers: int, *, quick: bo
     print(shlex.join(["python", *line[1:]]), flush=True)
     status = subprocess.run(line, cwd=REPOSITORY, check=False).returncode
     if status:
-        print(f"error: {name}: the command failed with status {status}", file=sys.stderr)
+        print(f"error: {run_id}: the command failed with status {status}", file=sys.stderr)
         raise SystemExit(status)
     made = file if file.exists() else _finished(out, run_id)
-    assert made is not None, f"{name} ended without an error and without a result"
+    assert made is not None, f"{run_id} ended without an error and without a result"
     return made
 
 

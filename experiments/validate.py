@@ -12,11 +12,12 @@ middle is named: that one is released or tested, not the best.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -25,9 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.numpy_policy import NumpyPolicy
+from analysis.files import read_json
 from analysis.files import write_json
-from analysis.stats import Estimate
 from analysis.stats import estimate
+from analysis.tables import with_interval
 from configs import ConfigError
 from configs import Experiment
 from configs import Side
@@ -70,6 +72,8 @@ class Args:
     """Folders of finished trainings, of one configuration or several that trade the same order in the same market."""
     seeds: str | None = None
     """Seeds of the markets, A:B with B excluded; by default the first 400 validation seeds of configs/seeds.yaml."""
+    json: Path | None = None
+    """File to write all numbers to as well."""
 
 
 @dataclass(frozen=True)
@@ -131,18 +135,24 @@ def main(args: Args) -> None:
             for run in group:
                 results[title].append(validate(run, seeds))
                 progress.update(progress.done + 1)
-    if invalid:
+    place = f"{seeds[0]}:{seeds[-1] + 1}"
+    every = summarise(results) if invalid else None
+    if every is not None:
         print("With the markets that failed the gate:", flush=True)
-        show(results, seeds)
+        show(every, place)
         print("Without them:", flush=True)
         passed = np.array([str(seed) not in invalid for seed in seeds])
         results = {title: [result.within(passed) for result in group] for title, group in results.items()}
-    show(results, seeds)
+    summary = summarise(results)
+    show(summary, place)
     for title, group in groups.items():
         for result in results[title]:
             for verdict in result.degenerate:
-                print(f"{title}, {result.name}: degenerate: {verdict}")
-        print(f"median of {title}: {median_run(group, results[title]).path}", flush=True)
+                print(f"{trader(title, result)}: degenerate: {verdict}")
+        print(f"median of {title}: {group[median_of(results[title])].path}", flush=True)
+    if args.json is not None:
+        content = {**git_state(), "seeds": place, **summary, "validity": validity, "with_invalid_seeds": every}
+        print(f"numbers: {write_json(args.json, content)}", flush=True)
 
 
 def validate(run: TrainedRun, seeds: Sequence[int]) -> Result:
@@ -150,7 +160,7 @@ def validate(run: TrainedRun, seeds: Sequence[int]) -> Result:
     path = run.path / "validation" / f"{seeds[0]}-{seeds[-1] + 1}.json"
     policy, experiment = NumpyPolicy.load(run.path / "policy.npz"), run.experiment
     name = f"seed {run.seed}"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = read_json(path) if path.exists() else {}
     if found.get("policy_digest") != policy.digest():
         result = _play(name, experiment, run.market, greedy(policy), seeds)
         episodes = [(seed, side) for seed in seeds[:EXAMINED] for side in SIDES]
@@ -179,50 +189,100 @@ def twap(run: TrainedRun, interval: int, seeds: Sequence[int]) -> Result:
     return _play(f"twap at {interval / SECOND:g} s", experiment, run.market, reference_rules()["twap"], seeds)
 
 
-def median_run(runs: Sequence[TrainedRun], results: Sequence[Result]) -> TrainedRun:
-    """The run with the median mean score; of an even number the better of the two in the middle."""
+def median_of(results: Sequence[Result]) -> int:
+    """Which result has the median mean score; of an even number the better of the two in the middle."""
     order = np.argsort([result.score.mean() for result in results], kind="stable")
-    return runs[int(order[len(order) // 2])]
+    return int(order[len(order) // 2])
 
 
-def show(results: dict[str, list[Result]], seeds: Sequence[int]) -> None:
+def trader(title: str, result: Result) -> str:
+    """Return the name of a result among those of several configurations; TWAP's title is empty."""
+    return ", ".join(part for part in (title, result.name) if part)
+
+
+def summarise(results: Mapping[str, Sequence[Result]]) -> dict[str, Any]:
+    """Summarise what each came to, and by how much it differs from the better TWAP in the same markets.
+
+    Args:
+        results: Those of TWAP under the empty title, and of the policies under their configuration's, all in the same
+            markets.
+
+    Returns:
+        JSON values: `n`, `left_cents` (what a share that is left is charged with), `reference` (name of the better
+        TWAP), `medians` (name of the median training by configuration) and `traders` by name: `configuration`,
+        `degenerate`, and `of_both` and, in `sides`, buy and sell. Each of these three has `shortfall_cents` (an
+        estimate over markets), `completion` and `used` (means), and `against` the reference `charged_cents` and
+        `shortfall_cents`: estimates of paired differences, with and without what is left charged.
+    """
+    reference = max(results[""], key=lambda result: float(result.score.mean()))
+    traders = {
+        trader(title, result): {
+            "configuration": title,
+            "of_both": _described(result, reference, slice(None)),
+            "sides": {side: _described(result, reference, slice(at, at + 1)) for at, side in enumerate(SIDES)},
+            "degenerate": list(result.degenerate),
+        }
+        for title, group in results.items()
+        for result in group
+    }
+    return {
+        "n": len(reference.score),
+        "left_cents": LEFT_CENTS,
+        "reference": reference.name,
+        "medians": {title: trader(title, group[median_of(group)]) for title, group in results.items() if title},
+        "traders": traders,
+    }
+
+
+def _described(result: Result, reference: Result, sides: slice) -> dict[str, Any]:
+    """Describe a result on some of the sides; a market is the mean of them."""
+
+    def estimated(values: Floats) -> dict[str, Any]:
+        return estimate(values[:, sides].mean(axis=1)).as_dict()
+
+    return {
+        "shortfall_cents": estimated(result.shortfall),
+        "completion": float(result.completion[:, sides].mean()),
+        "used": float(result.used[:, sides].mean()),
+        "against": {
+            "charged_cents": estimated(result.score - reference.score),
+            "shortfall_cents": estimated(result.shortfall - reference.shortfall),
+        },
+    }
+
+
+def show(summary: Mapping[str, Any], seeds: str) -> None:
     """Print two tables: what each came to, and by how much it differs from the better TWAP in the same markets.
 
     Args:
-        results: Those of TWAP under the empty title, and of the policies, all in the same markets.
-        seeds: The seeds from which those markets are.
+        summary: As `summarise` returns it.
+        seeds: Where the markets come from.
     """
-    reference = max(results[""], key=lambda result: float(result.score.mean()))
-    n = f"{len(reference.score)} markets of {seeds[0]}:{seeds[-1] + 1}, cents a share, 95 % intervals"
+    reference, n = summary["reference"], f"{summary['n']} markets of {seeds}, cents a share, 95 % intervals"
     levels = Table(title=f"Shortfall (positive is better), {n}")
     for column in ("", "mean of both sides", "sd", "buy", "sd", "sell", "sd", "completed", "window used"):
         levels.add_column(column, justify="right", no_wrap=True)
-    charged = f"what is left charged at {LEFT_CENTS:g} cents"
-    differences = Table(title=f"Against {reference.name} in the same markets, {charged}, {n}")
+    charged = f"what is left charged at {summary['left_cents']:g} cents"
+    differences = Table(title=f"Against {reference} in the same markets, {charged}, {n}")
     for column in ("", "mean of both sides", "buy", "sell", "both, left at the mid"):
         differences.add_column(column, justify="right", no_wrap=True)
-    for title, group in results.items():
-        for result in group:
-            name = ", ".join(part for part in (title, result.name) if part)
-            sides = [f"{value:.2f}" for one in result.shortfall.T for value in (one.mean(), one.std(ddof=1))]
-            both = estimate(result.shortfall.mean(axis=1))
-            numbers = [_interval(both), f"{both.sd:.2f}", *sides]
-            levels.add_row(name, *numbers, f"{result.completion.mean():.1%}", f"{result.used.mean():.3f}")
-            if result is not reference:
-                differences.add_row(name, *map(_interval, against(result, reference)))
-        levels.add_section()
-        differences.add_section()
+    title = ""
+    for name, one in summary["traders"].items():
+        if one["configuration"] != title:
+            title = one["configuration"]
+            levels.add_section()
+            differences.add_section()
+        both, sides = one["of_both"], [one["sides"][side] for side in SIDES]
+        numbers = [f"{side['shortfall_cents'][key]:.2f}" for side in sides for key in ("mean", "sd")]
+        shortfall = both["shortfall_cents"]
+        cells = (with_interval(shortfall), f"{shortfall['sd']:.2f}", *numbers)
+        levels.add_row(name, *cells, f"{both['completion']:.1%}", f"{both['used']:.3f}")
+        if name != reference:
+            charges = [with_interval(part["against"]["charged_cents"]) for part in (both, *sides)]
+            differences.add_row(name, *charges, with_interval(both["against"]["shortfall_cents"]))
     console = Console()
     console.width = max(console.width, WIDTH)
     console.print(levels, differences)
-
-
-def against(result: Result, reference: Result) -> tuple[Estimate, ...]:
-    """The paired difference from a reference: the score of both sides, buying, selling; the shortfall of both."""
-    difference = result.score - reference.score
-    buy, sell = difference.T
-    shortfall = result.shortfall - reference.shortfall
-    return estimate(difference.mean(axis=1)), estimate(buy), estimate(sell), estimate(shortfall.mean(axis=1))
 
 
 def _play(name: str, experiment: Experiment, market: MarketKind, rule: Rule, seeds: Sequence[int]) -> Result:
@@ -248,12 +308,6 @@ def _check(runs: Sequence[TrainedRun]) -> None:
                 if one[name] != other[name]:
                     values = f"{run.path} has {key}.{name} {one[name]!r}, {runs[0].path} {other[name]!r}"
                     raise ConfigError(f"{values}: judge them apart")
-
-
-def _interval(found: Estimate) -> str:
-    assert found.mean is not None  # there are two markets or more
-    assert found.ci95 is not None
-    return f"{found.mean:+.2f} ({found.ci95[0]:+.2f} to {found.ci95[1]:+.2f})"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ from analysis.printed import plain
 from analysis.printed import row_name
 from analysis.printed import sentence_pattern
 from configs import ConfigError
+from configs import load_experiment
 from experiments import reproduce
+from experiments.console import parse_overrides
 from experiments.reproduce import AGREES
 from experiments.reproduce import DIFFERS
 from experiments.reproduce import MISSING
 from experiments.reproduce import Run
 from experiments.reproduce import load_registry
+from experiments.run_folder import RunFolder
+from experiments.run_folder import find_runs
 from tests.analysis.test_report import make_run
 
 REGISTRY = load_registry()
@@ -182,6 +187,43 @@ def test_a_finished_run_is_not_run_again(house: Path, monkeypatch: pytest.Monkey
         assert made == house / "out" / f"switches-{commit}.json"
     assert len(lines) == 2
     assert lines[0][1:3] == ["-m", "benchmarks.switches"]
+
+
+def test_trainings_come_first_and_once(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[list[str]] = []
+    run_really = subprocess.run
+
+    def pretend(line: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if line[0] != sys.executable:  # git
+            return run_really(line, **options)
+        lines.append(line[2:])
+        if line[2] == "experiments.train":
+            settings = parse_overrides(line[line.index("--set") + 1 : line.index("--out")])
+            run_id = line[line.index("--run-id") + 1]
+            with RunFolder.open(house / "out", "train", load_experiment(line[3], settings), run_id=run_id) as run:
+                run.finish()
+        else:
+            Path(line[line.index("--json") + 1]).write_text(json.dumps(FOUND), encoding="utf-8")
+        return subprocess.CompletedProcess(line, 0)
+
+    monkeypatch.setattr(subprocess, "run", pretend)
+    run = RUN.model_copy(update={"command": "experiments.validate $TRAININGS --json $FILE", "quick": ""})
+    options = {f"paper_{seed}": f"paper --set training.seed={seed}" for seed in (0, 1)}
+    for name, trainings in (("both", options), ("one", {"paper_1": options["paper_1"]})):
+        reproduce.make(name, run, house / "out", "abc", 1, trainings, quick=False)
+    assert [line[0].removeprefix("experiments.") for line in lines] == ["train", "train", "validate", "validate"]
+    (first,), (second,) = (find_runs(house / "out", f"{name}-abc") for name in options)
+    assert lines[2][1:3] == [str(first), str(second)]
+    assert lines[3][1] == str(second)
+    assert lines[3][2] == "--json"
+
+
+def test_an_unknown_training_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "reproduce.yaml"
+    run = "{command: experiments.validate $TRAININGS, minutes: 1, trainings: [other]}"
+    file.write_text(f"trainings: {{mine: paper}}\nruns: {{judged: {run}}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"reproduce.yaml: judged: unknown training 'other'; allowed: mine"):
+        load_registry(file)
 
 
 def test_the_report_names_what_differs_and_what_nobody_compares(house: Path) -> None:

@@ -14,6 +14,8 @@ from tensorboardX import SummaryWriter
 from agents.actions import make_actions
 from agents.numpy_policy import Layer
 from agents.numpy_policy import NumpyPolicy
+from analysis.files import read_json
+from analysis.tables import number
 from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
@@ -131,23 +133,33 @@ def test_the_tables_name_the_reference_and_the_median_run(make: Make, capsys: py
     means = [float(result.shortfall.mean()) for result in results]
     assert lines[-1] == f"median of quick: {paths[means.index(sorted(means)[1])]}"
     # Of two, the better.
-    assert validate.median_run(runs[:2], results[:2]) == runs[means.index(max(means[:2]))]
+    assert validate.median_of(results[:2]) == means.index(max(means[:2]))
 
 
-def test_the_tables_come_with_and_without_the_markets_that_fail(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tables_come_with_and_without_the_markets_that_fail(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     seeds = range(1_000_000, 1_000_004)
     volumes = {seed: run_do_nothing(load_experiment("quick", SHORT), seed)["volume"] for seed in seeds}
     failing = min(seeds, key=lambda seed: volumes[seed])
     path = make(0, **{"comparison.validity.volume": volumes[failing] + 1})
-    validate.main(validate.Args((path,), seeds="1000000:1000004"))
+    file = tmp_path / "numbers" / "found.json"
+    validate.main(validate.Args((path,), seeds="1000000:1000004", json=file))
     out = capsys.readouterr().out
     assert f"invalid: seed {failing}: volume" in out
     every, passed = out.split("Without them:")
     assert "4 markets of 1000000:1000004" in every.split("With the markets that failed the gate:")[1]
     assert "3 markets of 1000000:1000004" in passed
-    ((run,),) = read_runs([path]).values()
+    ((title, (run,)),) = read_runs([path]).items()
     kept = validate.validate(run, seeds).within(np.array([seed != failing for seed in seeds]))
-    assert f"{kept.shortfall.mean():+.2f} (" in passed
+    assert f"{number(float(kept.shortfall.mean()))} [" in passed
+    found = read_json(file)
+    name = f"{title}, seed 0"
+    assert (found["n"], found["with_invalid_seeds"]["n"], found["medians"]) == (3, 4, {title: name})
+    one = found["traders"][name]
+    assert one["of_both"]["shortfall_cents"]["mean"] == pytest.approx(kept.shortfall.mean(), abs=1e-12)
+    assert one["sides"]["sell"]["completion"] == pytest.approx(kept.completion[:, 1].mean(), abs=1e-12)
+    assert set(found["validity"]["invalid"]) == {str(failing)}
     with pytest.raises(ConfigError, match="0 of 4 markets passed the gate"):
         validate.main(validate.Args((make(0, **{"comparison.validity.volume": 10**9}),), seeds="1000000:1000004"))
 
@@ -155,15 +167,20 @@ def test_the_tables_come_with_and_without_the_markets_that_fail(make: Make, caps
 def test_differences_are_taken_market_by_market() -> None:
     shortfall = np.array([[1.0, 3.0], [2.0, 6.0], [6.0, 4.0]])
     one = validate.Result("one", shortfall, np.ones((3, 2)), np.ones((3, 2)))
-    other = replace(one, shortfall=shortfall - [[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
-    both, buy, sell, at_mid = validate.against(one, other)
-    assert (both.mean, both.sd, buy.mean, sell.mean) == (1.0, 0.0, 1.0, 1.0)
-    assert buy.sd == 1.0
-    assert at_mid == both
+    other = replace(one, name="other", shortfall=shortfall - [[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
     # What is left is charged with 200 cents a share; the shortfall does not see it.
-    half = replace(one, completion=np.full((3, 2), 0.5))
-    both, *_, at_mid = validate.against(half, other)
-    assert (both.mean, at_mid.mean) == (1.0 - 100, 1.0)
+    half = replace(one, name="half", completion=np.full((3, 2), 0.5))
+    found = validate.summarise({"": [other], "policies": [one, half]})
+    assert (found["n"], found["reference"], found["medians"]) == (3, "other", {"policies": "policies, one"})
+    whole, rest = (found["traders"][f"policies, {name}"] for name in ("one", "half"))
+    for measure in ("charged_cents", "shortfall_cents"):
+        assert (whole["of_both"]["against"][measure]["mean"], whole["of_both"]["against"][measure]["sd"]) == (1.0, 0.0)
+        for side in validate.SIDES:
+            against = whole["sides"][side]["against"][measure]
+            assert (against["mean"], against["sd"]) == (1.0, 1.0)
+    assert rest["of_both"]["against"]["charged_cents"]["mean"] == 1.0 - 100
+    assert rest["of_both"]["against"]["shortfall_cents"]["mean"] == 1.0
+    assert (rest["of_both"]["completion"], whole["sides"]["sell"]["shortfall_cents"]["mean"]) == (0.5, 13 / 3)
 
 
 def test_runs_that_trade_another_order_are_judged_apart(make: Make) -> None:
