@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup experiment train curves validate compare benchmarks report watch calibrate
-.PHONY: impact explain frontier transfer backtest realism regimes lobster sweep notebooks reproduce
+.PHONY: impact signals explain frontier transfer backtest realism regimes lobster sweep notebooks reproduce
 .PHONY: test test-slow test-browser lint type bench bench-guard clean
 
 help: ## List the targets
@@ -71,6 +71,10 @@ calibrate: $(STAMP) ## Measure the market's volume, volatility and impact, which
 
 impact: $(STAMP) ## Measure how the order moves the market, against the same market without it
 	$(PY) -m experiments.impact $(CONFIG) $(ARGS)
+
+signals: CONFIG = configs/tactical.yaml
+signals: $(STAMP) ## Measure how far what a policy sees foretells the price, before training on it
+	$(PY) -m experiments.signals $(CONFIG) $(ARGS)
 
 explain: CONFIG = configs/tactical.yaml
 explain: $(STAMP) ## Say what a policy does and why it wins: maps, importance, a small tree; ARGS=--quick

@@ -87,6 +87,7 @@ def test_make_help_lists_every_target() -> None:
         "watch",
         "calibrate",
         "impact",
+        "signals",
         "explain",
         "frontier",
         "transfer",
