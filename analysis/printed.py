@@ -22,6 +22,14 @@ ROW = "$row"
 SAME_PIXELS = 0.001
 """Share of pixels up to which two figures are the same: a font may be drawn a shade otherwise."""
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
+_WITH_INTERVAL, _WITH_HALF = (re.compile(rf"{{([^{{}}:]+):(\.\d+[f%]) {sign}}}") for sign in ("95%", "±"))
+_MEASURED = re.compile(r"(?<![\w.,:/§-])[+-]?(?:\d+\.\d+(?!\w|\.\d|\s?%)|\d+(?:\.\d+)?\s?%)")
+"""A number that looks measured: it has decimals, or is a percentage."""
+_NOT_TEXT = re.compile(r"^```.*?^```|^\|.*?$|^!\[.*?$|<!--.*?-->|(?<=\])\([^)\s]*\)", re.MULTILINE | re.DOTALL)
+"""Listings, tables, figures, remarks, the targets of links."""
+_IN_CODE = re.compile(r"`[^`\n]*`")
+_SAID_OTHERWISE = re.compile(r"95\s?%|arXiv\s[\d.]+")
+"""The level of all intervals, and what has decimals and is a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,37 @@ def interval(printed: str) -> tuple[float, float] | None:
     return (values[1], values[2]) if len(values) >= 3 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A paragraph, or an item of a list, of a Markdown document.
+
+    Attributes:
+        section: The last heading before it.
+        text: Its text, plain, without tables, figures and the targets of links; no digits in code.
+    """
+
+    section: str
+    text: str
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The numbers that look measured: those with decimals, and percentages."""
+        return tuple(_MEASURED.findall(_SAID_OTHERWISE.sub("", self.text)))
+
+
+def passages(text: str) -> list[Passage]:
+    """Return the running text of a Markdown document."""
+    found, section = [], ""
+    text = _IN_CODE.sub(lambda code: re.sub(r"\d", "#", code[0]), _NOT_TEXT.sub("", text))
+    for part in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)|(?<=\n)(?=#)", text):
+        if heading := re.match(r"#+ (.*)", part):
+            section = plain(heading[1])
+            part = part[heading.end() :]
+        if shown := plain(part):
+            found.append(Passage(section, shown))
+    return found
+
+
 def markdown_tables(text: str) -> list[Table]:
     """Return the tables of a Markdown document."""
     found, block = [], list[tuple[str, ...]]()
@@ -115,6 +154,16 @@ def markdown_tables(text: str) -> list[Table]:
 def find_table(text: str, header: str) -> Table | None:
     """Return the first table whose header begins so; None if there is none."""
     return next((table for table in markdown_tables(text) if table.header.startswith(header)), None)
+
+
+def expand(template: str) -> str:
+    """Write out the short forms of a template.
+
+    `{pair[shortfall_cents]:.2f 95%}` stands for the mean with its interval, `{…:.2f ±}` for the mean with half of it.
+    """
+    mean = r"{\1[mean]:\2}"
+    template = re.sub(_WITH_INTERVAL, rf"{mean} ({{\1[ci95][0]:\2}} to {{\1[ci95][1]:\2}})", template)
+    return re.sub(_WITH_HALF, rf"{mean} ± {{\1[half]:\2}}", template)
 
 
 def fill_in(template: str, content: Mapping[str, Any], row: str = "") -> str:

@@ -20,20 +20,25 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from typing import Any
 
+from pydantic import AfterValidator
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import ValidationError
 
 from analysis.files import read_json
 from analysis.files import write_bytes
+from analysis.printed import Passage
 from analysis.printed import Table
 from analysis.printed import agrees
+from analysis.printed import expand
 from analysis.printed import fill_in
 from analysis.printed import find_table
 from analysis.printed import interval
 from analysis.printed import markdown_tables
+from analysis.printed import passages
 from analysis.printed import plain
 from analysis.printed import row_name
 from analysis.printed import same_figure
@@ -58,7 +63,13 @@ FILE, OUT, EACH, TRAININGS = "$FILE", "$OUT", "$each", "$TRAININGS"
 TRAIN = "experiments.train"
 RESULTS = ("summary.json", "calibration.json", "explain.json", "frontier.json", "benchmarks.json")
 """What commands call the file of their numbers."""
+NO_REASON = "no entry in docs/reproduce.yaml"
+SHOWN = 60
+"""Characters of a passage that is not compared."""
 AGREES, DIFFERS, MISSING = "agrees", "differs", "not found"
+
+
+Template = Annotated[str, AfterValidator(expand)]
 
 
 class _Entry(BaseModel):
@@ -72,7 +83,8 @@ class TableCheck(_Entry):
         page: Document that it stands in.
         header: How its header begins, cells joined by ` | `.
         file: Markdown file of the run with the same table, its columns in the same order; or
-        columns: Templates of the cells by column, filled in from the run's JSON, `$row` being the row's key.
+        columns: Templates of the cells by column, filled in from the run's JSON, `$row` being the row's key
+            (`analysis.printed.expand` has the short forms).
         only: With `file`, the columns to compare; by default all.
         reference: Strategy that paired differences are taken from, where it is not the first of the run.
         labels: Number of leading cells that name a row.
@@ -84,7 +96,7 @@ class TableCheck(_Entry):
     page: str
     header: str
     file: str | None = None
-    columns: dict[str, str] = {}
+    columns: dict[str, Template] = {}
     only: tuple[str, ...] = ()
     reference: str | None = None
     labels: int = 1
@@ -107,7 +119,7 @@ class SentenceCheck(_Entry):
     """
 
     page: str
-    text: str
+    text: Template
     retrained: bool = False
 
 
@@ -139,17 +151,35 @@ class Run(_Entry):
 
 
 class LeftOut(_Entry):
-    """A printed table that no run stands behind, and why.
+    """What is printed and no run stands behind, and why: tables, or running text.
 
     Attributes:
         page: Document.
         header: How the table's header begins; by default all tables of the page that no run names.
+        section: How the heading begins whose running text is meant, or
+        text: how the paragraph or item itself begins.
         why: The reason.
     """
 
     page: str
     header: str = ""
+    section: str | None = None
+    text: str | None = None
     why: str
+
+    def means_table(self, page: str, table: Table) -> bool:
+        """Whether a table is meant."""
+        is_table = self.section is None and self.text is None
+        return is_table and self.page == page and table.header.startswith(self.header)
+
+    def means_text(self, page: str, passage: Passage) -> bool:
+        """Whether a passage is meant."""
+        named = [
+            given.startswith(wanted)
+            for given, wanted in ((passage.section, self.section), (passage.text, self.text))
+            if wanted is not None
+        ]
+        return self.page == page and bool(named) and all(named)
 
 
 class Registry(_Entry):
@@ -449,9 +479,10 @@ def report(registry: Registry, found: Mapping[str, list[Finding]], commit: str) 
         cells = tuple((name, one.page, one.place, one.printed, one.found, one.verdict) for name, one in wrong)
         header = ("run", "page", "where", "printed", "found", "verdict")
         parts.append(markdown(TextTable("What does not agree", header, cells)))
-    left = tuple((page, ", ".join(map(plain, table.columns)), why) for page, table, why in not_compared(registry))
-    parts.append(markdown(TextTable("Not compared", ("page", "table", "why"), left)))
-    parts.append("Numbers in running text that docs/reproduce.yaml does not name are not compared; timings never are.")
+    left = [(page, ", ".join(map(plain, table.columns)), why) for page, table, why in tables_not_compared(registry)]
+    left += [(page, shown(passage), why) for page, passage, why in text_not_compared(registry)]
+    parts.append(markdown(TextTable("Not compared", ("page", "table or text", "why"), tuple(left))))
+    parts.append("Of running text, numbers with decimals and percentages are looked for. Timings are never compared.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -459,23 +490,55 @@ def _agreed(findings: list[Finding]) -> int:
     return sum(finding.verdict == AGREES for finding in findings)
 
 
-def not_compared(registry: Registry) -> list[tuple[str, Table, str]]:
+def pages() -> list[str]:
+    """Return README and docs, as paths from the repository's top."""
+    found = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+    return [path.relative_to(REPOSITORY).as_posix() for path in found]
+
+
+def tables_not_compared(registry: Registry) -> list[tuple[str, Table, str]]:
     """Return every table with numbers in README and docs, or columns of it, that no run stands behind, and why."""
     checks = [check for run in registry.runs.values() for check in run.tables]
     found = []
-    for path in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))):
-        page = path.relative_to(REPOSITORY).as_posix()
-        for table in markdown_tables(path.read_text(encoding="utf-8")):
+    for page in pages():
+        for table in markdown_tables(page_text(page)):
             if not table.has_numbers:
                 continue
             own = [check for check in checks if check.page == page and table.header.startswith(check.header)]
-            reasons = [one.why for one in registry.left_out if one.page == page and table.header.startswith(one.header)]
+            why = next((one.why for one in registry.left_out if one.means_table(page, table)), NO_REASON)
             missing = [name for name in table.columns[1:] if not any(check.compares(name) for check in own)]
             if not own:
-                found.append((page, table, (reasons or ["no entry in docs/reproduce.yaml"])[0]))
+                found.append((page, table, why))
             elif missing:
-                found.append((page, table, f"only {', '.join(map(plain, missing))}: {(reasons or ['no entry'])[0]}"))
+                found.append((page, table, f"only {', '.join(map(plain, missing))}: {why}"))
     return found
+
+
+def text_not_compared(registry: Registry) -> list[tuple[str, Passage, str]]:
+    """Return the running text of README and docs with numbers that no run stands behind, without the rest, and why."""
+    found = []
+    for page in pages():
+        patterns = [
+            sentence_pattern(check.text)
+            for run in registry.runs.values()
+            for check in run.sentences
+            if check.page == page
+        ]
+        for passage in passages(page_text(page)):
+            rest = passage.text
+            for pattern in patterns:
+                rest = re.sub(pattern, "", rest)
+            left = Passage(passage.section, rest)
+            if left.measured:
+                why = next((one.why for one in registry.left_out if one.means_text(page, passage)), NO_REASON)
+                found.append((page, left, why))
+    return found
+
+
+def shown(passage: Passage) -> str:
+    """Return how a passage begins, and its numbers."""
+    words = passage.text[:SHOWN].rstrip()
+    return f"{words}{'…' if len(passage.text) > SHOWN else ''} ({', '.join(passage.measured)})"
 
 
 if __name__ == "__main__":
