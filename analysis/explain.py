@@ -106,8 +106,9 @@ def summarise_trajectories(found: Found, times: Floats) -> dict[str, Any]:
         times: Times of the paths, as shares of the window.
 
     Returns:
-        `times`; `left` and `ahead` with `mean`, `low` and `high` (the 10 % and 90 % quantiles); `by_move`, a mean path
-        of `ahead` and the mean move for each third of the episodes. Shares of the order.
+        `times`; `left` and `ahead` with `mean`, `low` and `high` (the 10 % and 90 % quantiles); `lead`, the mean of
+        `ahead` over the window; `by_move`, a mean path of `ahead`, its `lead` and the mean move for each third of the
+        episodes. Shares of the order.
     """
     left = np.array([path for seed in found for path in seed[POLICY]["left"]])
     moved = np.array([value for seed in found for value in seed[TWAP]["moved_cents"]])
@@ -117,12 +118,14 @@ def summarise_trajectories(found: Found, times: Floats) -> dict[str, Any]:
         "times": times.tolist(),
         "left": _band(left),
         "ahead": _band(ahead),
+        "lead": float(ahead.mean()),
         "by_move": [
             {
                 "move": name,
                 "n": len(part),
                 "moved_cents": float(moved[part].mean()),
                 "ahead": ahead[part].mean(axis=0).tolist(),
+                "lead": float(ahead[part].mean()),
             }
             for name, part in zip(MOVES, parts, strict=True)
             if len(part)

@@ -28,7 +28,7 @@ _MEASURED = re.compile(r"(?<![\w.,:/§-])[+-]?(?:\d+\.\d+(?!\w|\.\d|\s?%)|\d+(?:
 _NOT_TEXT = re.compile(r"^```.*?^```|^\|.*?$|^!\[.*?$|<!--.*?-->|(?<=\])\([^)\s]*\)", re.MULTILINE | re.DOTALL)
 """Listings, tables, figures, remarks, the targets of links."""
 _IN_CODE = re.compile(r"`[^`\n]*`")
-_SAID_OTHERWISE = re.compile(r"95\s?%|arXiv\s[\d.]+")
+_SAID_OTHERWISE = re.compile(r"95\s?%|(?:arXiv|Python)\s[\d.]+")
 """The level of all intervals, and what has decimals and is a name."""
 
 
@@ -113,7 +113,7 @@ class Passage:
 
     Attributes:
         section: The last heading before it.
-        text: Its text, plain, without tables, figures and the targets of links; no digits in code.
+        text: Its text, plain, without tables, figures, the targets of links and decimals in code.
     """
 
     section: str
@@ -128,7 +128,7 @@ class Passage:
 def passages(text: str) -> list[Passage]:
     """Return the running text of a Markdown document."""
     found, section = [], ""
-    text = _IN_CODE.sub(lambda code: re.sub(r"\d", "#", code[0]), _NOT_TEXT.sub("", text))
+    text = _IN_CODE.sub(lambda code: re.sub(r"\d+\.\d+", "#", code[0]), _NOT_TEXT.sub("", text))
     for part in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)|(?<=\n)(?=#)", text):
         if heading := re.match(r"#+ (.*)", part):
             section = plain(heading[1])
@@ -177,9 +177,11 @@ def fill_in(template: str, content: Mapping[str, Any], row: str = "") -> str:
 def sentence_pattern(template: str) -> str:
     """Return the regular expression of a plain sentence whose fields are numbers."""
     parts = []
-    for literal, field, _, _ in Formatter().parse(template):
+    for literal, field, spec, _ in Formatter().parse(template):
         parts.append(re.escape(re.sub(r"[*`]", "", literal).replace("−", "-")).replace(r"\ ", r"\s"))
-        parts += [f"({_NUMBER})"] if field is not None else []
+        parts += (
+            [rf"({_NUMBER})(?:\s?%)?" if (spec or "").endswith("%") else f"({_NUMBER})"] if field is not None else []
+        )
     return "".join(parts)
 
 

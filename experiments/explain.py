@@ -2,9 +2,9 @@
 
 1. *Watch*: the policy trades some training markets; its decisions give the maps, the slices, and the rules below.
 2. *Distil*: a small tree and a line in a few features are fitted to the decisions (`experiments.distil`).
-3. *Measure*, on validation seeds, in the market: the policy, TWAP and the two rules; and the policy when it is shown
-   the features of other decisions, one by one and in groups (permutation importance: Breiman 2001, section 10; here in
-   closed loop, where the policy lives with what it does).
+3. *Measure*, on validation seeds, in the market: the policy, TWAP, the two rules, and the policy's mean path followed
+   blindly; and the policy when it is shown the features of other decisions, one by one and in groups (permutation
+   importance: Breiman 2001, section 10; here in closed loop, where the policy lives with what it does).
 
 What is computed from it is in `analysis/explain.py`.
 """
@@ -57,6 +57,7 @@ from experiments.policy_check import policy_file
 from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
+from experiments.side_by_side import ScheduleRule
 from experiments.side_by_side import ShuffledRule
 from experiments.side_by_side import WatchedRule
 from experiments.side_by_side import path_times
@@ -96,11 +97,13 @@ class Watched:
         observations: What it saw, `(M, F)`.
         rows: The raw views of it, `(M,)`.
         actions: What it did, `(M,)`.
+        executed: Share of the order filled at the end of each decision interval, the mean of all episodes.
     """
 
     observations: NDArray[np.float32]
     rows: Rows
     actions: NDArray[np.int64]
+    executed: NDArray[np.float64]
 
 
 def main(args: Args) -> None:
@@ -163,6 +166,8 @@ def explain(
         "policy": ActorRule(experiment, policy),
         "tree": ActorRule(experiment, tree),
         "linear": ActorRule(experiment, line),
+        # Its mean path, whatever the market does: what being early is worth by itself.
+        "mean_path": ScheduleRule(watched.executed),
     }
     traded = measure_each(partial(measure, experiment, rules), seeds, folder / "rules", workers, progress=progress)
     groups = feature_groups(names)
@@ -201,13 +206,16 @@ def observation_names(experiment: Experiment) -> list[str]:
 def watch(experiment: Experiment, policy: NumpyPolicy, seeds: Sequence[int], *, progress: bool = False) -> Watched:
     """Let a policy trade some markets, and return its decisions."""
     rule = WatchedRule(experiment, policy)
+    paths: list[list[float]] = []
     with Progress("watching", len(seeds), unit="markets") if progress else nullcontext() as line:
         for done, seed in enumerate(seeds, 1):
-            play(experiment, {"policy": rule}, seed)
+            paths += play(experiment, {"policy": rule}, seed)["policy"]["left"]
             if line is not None:
                 line.update(done)
     observations = np.concatenate(rule.observations)
-    return Watched(observations, np.concatenate(rule.rows), policy.act(observations))
+    ends = np.arange(1, experiment.decisions + 1) / experiment.decisions
+    executed = 1 - np.interp(ends, path_times(experiment), np.mean(paths, axis=0))
+    return Watched(observations, np.concatenate(rule.rows), policy.act(observations), executed)
 
 
 def measure(experiment: Experiment, rules: dict[str, Rule], seed: int) -> dict[str, Any]:

@@ -61,6 +61,9 @@ def test_trajectories_are_told_apart_by_what_the_price_did() -> None:
     assert moves == sorted(moves)
     assert sum(own["n"] for own in found["by_move"]) == 120
     np.testing.assert_allclose(found["ahead"]["mean"], 1 - np.array(found["left"]["mean"]) - TIMES)
+    assert found["lead"] == pytest.approx(np.mean(found["ahead"]["mean"]))
+    leads, sizes = ([own[key] for own in found["by_move"]] for key in ("lead", "n"))
+    assert found["lead"] == pytest.approx(np.average(leads, weights=sizes))
 
 
 def test_a_map_is_the_mean_of_what_fell_into_each_cell() -> None:

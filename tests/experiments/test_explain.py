@@ -60,7 +60,7 @@ def test_the_command_explains_the_released_policy_and_resumes(
         [1_000_000, 1_000_001, 1_000_002],
         1 + len(feature_groups(observation_names(load_experiment("tactical")))),
     )
-    assert measured == [(4, seed) for seed in seeds] + [(shuffled, seed) for seed in [seeds[0], seeds[1], *seeds[1:]]]
+    assert measured == [(5, seed) for seed in seeds] + [(shuffled, seed) for seed in [seeds[0], seeds[1], *seeds[1:]]]
     folder = (tmp_path / "latest").resolve()
     names = {path.name for path in folder.iterdir()}
     assert names >= {
@@ -68,7 +68,7 @@ def test_the_command_explains_the_released_policy_and_resumes(
     }
     found = json.loads((folder / "explain.json").read_text(encoding="utf-8"))
     assert (found["policy"], found["seeds"], found["n"]) == (released.digest(), "1000000:1000003", 3)
-    assert set(found["rules"]) == {"twap", "policy", "tree", "linear"}
+    assert set(found["rules"]) == {"twap", "policy", "tree", "linear", "mean_path"}
     assert {rule["completion"] for rule in found["rules"].values()} == {1.0}
     assert found["tree"] in (folder / "explain.md").read_text(encoding="utf-8")
     with (folder / "importance.csv").open(encoding="utf-8") as file:
