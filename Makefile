@@ -107,7 +107,7 @@ sweep: $(STAMP) ## Search for training settings; resumes; ARGS=--quick for a tri
 notebooks: $(STAMP) ## Run every notebook from top to bottom
 	$(PY) -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS) $(ARGS)
 
-reproduce: $(STAMP) ## Rebuild the numbers of README and docs and compare (4.5 hours; ARGS=--quick: minutes); resumes
+reproduce: $(STAMP) ## Rebuild the numbers of README and docs and compare (5 hours; ARGS=--quick: minutes); resumes
 	$(PY) -m experiments.reproduce $(ARGS)
 
 test: $(STAMP) ## Run the tests, but for the slow ones

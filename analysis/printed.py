@@ -179,9 +179,9 @@ def sentence_pattern(template: str) -> str:
     parts = []
     for literal, field, spec, _ in Formatter().parse(template):
         parts.append(re.escape(re.sub(r"[*`]", "", literal).replace("−", "-")).replace(r"\ ", r"\s"))
-        parts += (
-            [rf"({_NUMBER})(?:\s?%)?" if (spec or "").endswith("%") else f"({_NUMBER})"] if field is not None else []
-        )
+        if field is not None:
+            # Of "61 % (55 to 67)" each number is filled in with its sign.
+            parts.append(rf"({_NUMBER})(?:\s?%)?" if (spec or "").endswith("%") else f"({_NUMBER})")
     return "".join(parts)
 
 

@@ -59,7 +59,7 @@ from experiments.run_folder import git_state
 from experiments.run_folder import read_manifest
 
 REGISTRY = REPOSITORY / "docs" / "reproduce.yaml"
-FILE, OUT, EACH, TRAININGS = "$FILE", "$OUT", "$each", "$TRAININGS"
+FILE, FIGURE, OUT, EACH, TRAININGS = "$FILE", "$FIGURE", "$OUT", "$each", "$TRAININGS"
 TRAIN = "experiments.train"
 RESULTS = ("summary.json", "calibration.json", "explain.json", "frontier.json", "benchmarks.json")
 """What commands call the file of their numbers."""
@@ -127,8 +127,8 @@ class Run(_Entry):
     """A run and what it stands behind.
 
     Attributes:
-        command: Module and options. It makes a run folder, or writes the JSON file `$FILE`; `$OUT` is the folder of
-            everything, `$TRAININGS` the run folders of its trainings.
+        command: Module and options. It makes a run folder, or writes the JSON file `$FILE`, or the figure `$FIGURE`;
+            `$OUT` is the folder of everything, `$TRAININGS` the run folders of its trainings.
         trainings: Names of trainings of the registry that it needs.
         minutes: About how long it takes on two idle cores, its trainings included.
         quick: The options of a run for `--quick`, which gives some of the rows on the same seeds; none: left out.
@@ -136,6 +136,8 @@ class Run(_Entry):
         tables: Tables.
         sentences: Sentences.
         figures: Figures of documents by the run's file.
+        drawn: Figures of documents by the run's file, or `$FIGURE`, of policies that are trained again: another
+            processor takes them elsewhere, so they are drawn again, to be looked at, and not compared.
 
     In the file `each` may list words that `$each` stands for: one run for each of them, named `NAME.WORD`.
     """
@@ -148,6 +150,7 @@ class Run(_Entry):
     tables: tuple[TableCheck, ...] = ()
     sentences: tuple[SentenceCheck, ...] = ()
     figures: dict[str, str] = {}
+    drawn: dict[str, str] = {}
 
 
 class LeftOut(_Entry):
@@ -248,7 +251,8 @@ def main(args: Args) -> None:
         found[name] = compare(run, made, quick=args.quick)
         copy_figures(run, made, args.out / "figures")
         agreed = sum(finding.verdict == AGREES for finding in found[name])
-        print(f"[{number}/{len(runs)}] {name}: {agreed} of {len(found[name])} agree", flush=True)
+        verdict = f"{agreed} of {len(found[name])} agree" if found[name] else f"drawn again: {made}"
+        print(f"[{number}/{len(runs)}] {name}: {verdict}", flush=True)
     text = report(registry, found, commit)
     write_bytes(args.out / "reproduce.md", text.encode())
     print(f"\n{text}\n{args.out / 'reproduce.md'}", flush=True)
@@ -329,18 +333,20 @@ def make(
     ]
     words = []
     for word in shlex.split(f"{run.command} {run.quick or ''}" if quick else run.command):
-        words += trained if word == TRAININGS else [word.replace(OUT, str(out))]
-    if FILE not in words:
+        found = [word.replace(TRAININGS, folder) for folder in trained] if TRAININGS in word else [word]
+        words += [one.replace(OUT, str(out)) for one in found]
+    if not {FILE, FIGURE} & set(words):
         words += ["--workers", str(workers)]
     return _make(f"{name}-{'quick-' if quick and run.quick else ''}{commit}", words, out)
 
 
 def _make(run_id: str, words: Sequence[str], out: Path) -> Path:
     """Run a module with options, unless it is finished, and return its run folder, or the file that it writes."""
-    file = out / f"{run_id}.json"
-    if FILE in words:
+    written = {FILE: out / f"{run_id}.json", FIGURE: out / f"{run_id}.png"}
+    file = next((path for word, path in written.items() if word in words), None)
+    if file is not None:
         made = file if file.exists() else None
-        words = [str(file) if word == FILE else word for word in words]
+        words = [str(written.get(word, word)) for word in words]
     else:
         made = _finished(out, run_id)
         words = [*words, "--out", str(out), "--run-id", run_id]
@@ -354,7 +360,7 @@ def _make(run_id: str, words: Sequence[str], out: Path) -> Path:
     if status:
         print(f"error: {run_id}: the command failed with status {status}", file=sys.stderr)
         raise SystemExit(status)
-    made = file if file.exists() else _finished(out, run_id)
+    made = file if file is not None and file.exists() else _finished(out, run_id)
     assert made is not None, f"{run_id} ended without an error and without a result"
     return made
 
@@ -376,6 +382,8 @@ def compare(run: Run, made: Path, *, quick: bool = False) -> list[Finding]:
         made: Its folder, or the JSON file that it wrote.
         quick: Whether rows, sentences and figures that the run does not have are left out.
     """
+    if FIGURE in run.drawn:
+        return []
     content = with_halves(read_json(_content(made)))
     findings: list[Finding] = []
     for table in run.tables:
@@ -454,9 +462,9 @@ def _compare_sentence(check: SentenceCheck, content: Mapping[str, Any], quick: b
 
 def copy_figures(run: Run, made: Path, folder: Path) -> None:
     """Put the run's figures beside each other, under the names that they have in the documents."""
-    for name, printed in run.figures.items():
+    for name, printed in (run.figures | run.drawn).items():
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made / name, folder / Path(printed).name)
+        shutil.copyfile(made if name == FIGURE else made / name, folder / Path(printed).name)
 
 
 def page_text(page: str) -> str:
@@ -481,6 +489,8 @@ def report(registry: Registry, found: Mapping[str, list[Finding]], commit: str) 
         parts.append(markdown(TextTable("What does not agree", header, cells)))
     left = [(page, ", ".join(map(plain, table.columns)), why) for page, table, why in tables_not_compared(registry)]
     left += [(page, shown(passage), why) for page, passage, why in text_not_compared(registry)]
+    drawn = [figure for run in registry.runs.values() for figure in run.drawn.values()]
+    left += [(figure, "figure", "of policies trained again: drawn again, to be looked at") for figure in drawn]
     parts.append(markdown(TextTable("Not compared", ("page", "table or text", "why"), tuple(left))))
     parts.append("Of running text, numbers with decimals and percentages are looked for. Timings are never compared.")
     return "\n\n".join(parts) + "\n"

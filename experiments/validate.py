@@ -59,7 +59,7 @@ SIDES: tuple[Side, ...] = ("buy", "sell")
 MEASURES = ("shortfall", "completion", "used")
 EXAMINED = 4
 """Markets in which a policy is examined for degeneracy."""
-WIDTH = 150
+WIDTH = 180
 
 Floats = NDArray[np.float64]
 

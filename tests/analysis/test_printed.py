@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,60 @@ def test_figures_are_the_same_pixel_by_pixel(tmp_path: Path) -> None:
     assert printed.same_figure(tmp_path / "a.png", tmp_path / "b.png")
     assert not printed.same_figure(tmp_path / "a.png", tmp_path / "c.png")
     assert not printed.same_figure(tmp_path / "a.png", tmp_path / "d.png")
+
+
+def test_short_forms_of_templates_are_written_out() -> None:
+    pair = {"mean": 1.2345, "ci95": [0.5, 2.0], "half": 0.75}
+    content = {"p": {"a-b": pair}, "kept": {"mean": 0.61, "ci95": [0.55, 0.67]}}
+    cases = {
+        "by {p[a-b]:.2f 95%} cents": "by 1.23 (0.50 to 2.00) cents",
+        "{p[a-b]:.1f ±}": "1.2 ± 0.8",
+        "{kept:.0% 95%}": "61% (55% to 67%)",
+        "{p[a-b][mean]:.1f}, {kept[mean]:.2f}": "1.2, 0.61",
+    }
+    for template, expected in cases.items():
+        assert printed.fill_in(printed.expand(template), content) == expected
+        assert printed.expand(printed.expand(template)) == printed.expand(template)
+
+
+def test_a_percentage_is_found_with_its_sign_and_without() -> None:
+    pattern = printed.sentence_pattern(printed.expand("keeps {kept:.0% 95%} of its gain"))
+    for text in ("keeps 61 % (55 to 67) of its gain", "keeps 61% (55% to 67%) of its gain"):
+        match = re.search(pattern, text)
+        assert match is not None
+        assert match.groups() == ("61", "55", "67")
+
+
+PROSE = """# A page
+
+Ahead by **1.16** cents ([a page](other.md), 95 %: −0.68 to 1.64),
+with `alpha=0.5` of arXiv 2411.06389.
+
+| a | b |
+|---|---|
+| x | 7.5 |
+
+## Results of `tactical`
+
+- One item, 4.5 % of n = 4 000.
+- Another, on seeds 1000000:1000200 and 5 s.
+
+![A figure of 3.5](figure.png)
+
+```
+make it ARGS="--rate 2.5"
+```
+1. Numbered, 12.
+"""
+
+
+def test_running_text_is_read_by_passage() -> None:
+    found = printed.passages(PROSE)
+    assert [(passage.section, passage.measured) for passage in found] == [
+        ("A page", ("1.16", "-0.68", "1.64")),
+        ("Results of tactical", ("4.5 %",)),
+        ("Results of tactical", ()),
+        ("Results of tactical", ()),
+    ]
+    assert found[0].text.startswith("Ahead by 1.16 cents ([a page], 95 %: -0.68 to 1.64), with alpha=")
+    assert found[-1].text == "1. Numbered, 12."

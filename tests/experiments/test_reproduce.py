@@ -95,7 +95,7 @@ def changed(**values: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", REGISTRY.runs)
 def test_all_that_the_registry_names_stands_on_the_pages(name: str) -> None:
     run = REGISTRY.runs[name]
-    assert run.tables or run.sentences
+    assert run.tables or run.sentences or run.drawn
     for check in run.tables:
         table = find_table(reproduce.page_text(check.page), check.header)
         assert table is not None, f"{check.page} has no table {check.header!r}"
@@ -106,7 +106,7 @@ def test_all_that_the_registry_names_stands_on_the_pages(name: str) -> None:
     for sentence in run.sentences:
         page = plain(reproduce.page_text(sentence.page))
         assert re.search(sentence_pattern(sentence.text), page), f"{sentence.page} does not say {sentence.text!r}"
-    for figure in run.figures.values():
+    for figure in (*run.figures.values(), *run.drawn.values()):
         assert (reproduce.REPOSITORY / figure).is_file()
 
 
@@ -122,6 +122,13 @@ def test_every_number_has_a_run_or_a_reason_and_every_reason_is_needed() -> None
     for reason in REGISTRY.left_out:
         needed = any(reason.means_table(page, table) for page, table, _ in tables)
         assert needed or any(reason.means_text(page, passage) for page, passage in passages), reason
+
+
+def test_every_figure_of_the_pages_is_drawn_by_a_run() -> None:
+    drawn = {figure for run in REGISTRY.runs.values() for figure in (*run.figures.values(), *run.drawn.values())}
+    for page in reproduce.pages():
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", reproduce.page_text(page)):
+            assert f"{Path(page).parent.as_posix()}/{target}" in drawn
 
 
 def test_the_quick_form_is_under_ten_minutes_and_compares_printed_numbers() -> None:
@@ -216,15 +223,36 @@ def test_trainings_come_first_and_once(house: Path, monkeypatch: pytest.MonkeyPa
         return subprocess.CompletedProcess(line, 0)
 
     monkeypatch.setattr(subprocess, "run", pretend)
-    run = RUN.model_copy(update={"command": "experiments.validate $TRAININGS --json $FILE", "quick": ""})
+    command = "experiments.validate $TRAININGS --policy $TRAININGS/policy.npz --json $FILE"
+    run = RUN.model_copy(update={"command": command, "quick": ""})
     options = {f"paper_{seed}": f"paper --set training.seed={seed}" for seed in (0, 1)}
     for name, trainings in (("both", options), ("one", {"paper_1": options["paper_1"]})):
         reproduce.make(name, run, house / "out", "abc", 1, trainings, quick=False)
     assert [line[0].removeprefix("experiments.") for line in lines] == ["train", "train", "validate", "validate"]
     (first,), (second,) = (find_runs(house / "out", f"{name}-abc") for name in options)
     assert lines[2][1:3] == [str(first), str(second)]
-    assert lines[3][1] == str(second)
-    assert lines[3][2] == "--json"
+    assert lines[3][1:4] == [str(second), "--policy", f"{second}/policy.npz"]
+
+
+def test_a_figure_of_trainings_is_drawn_again_and_not_compared(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[list[str]] = []
+
+    def pretend(line: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        lines.append(line[2:])
+        Path(line[line.index("--figure") + 1]).write_bytes(b"a picture")
+        return subprocess.CompletedProcess(line, 0)
+
+    monkeypatch.setattr(subprocess, "run", pretend)
+    command = "experiments.curves --figure $FIGURE"
+    run = Run.model_validate({"command": command, "minutes": 1, "drawn": {"$FIGURE": "docs/figures/curves.png"}})
+    for _ in range(2):
+        made = reproduce.make("curves", run, house / "out", "abc", 1, quick=False)
+    assert lines == [["experiments.curves", "--figure", str(house / "out" / "curves-abc.png")]]
+    assert reproduce.compare(run, made) == []
+    reproduce.copy_figures(run, made, house / "figures")
+    assert (house / "figures" / "curves.png").read_bytes() == b"a picture"
+    text = reproduce.report(reproduce.Registry(runs={"curves": run}), {"curves": []}, "abc")
+    assert "| docs/figures/curves.png | figure | of policies trained again: drawn again, to be looked at |" in text
 
 
 def test_an_unknown_training_is_one_line(tmp_path: Path) -> None:
@@ -245,6 +273,26 @@ def test_the_report_names_what_differs_and_what_nobody_compares(house: Path) -> 
     assert "| mine | docs/page.md | 3 | 2 |" in text
     assert "| mine | docs/page.md | a, sd | 1 010 | 7 | differs |" in text
     assert "| docs/page.md | machine, speed | no entry in docs/reproduce.yaml |" in text
+
+
+def test_running_text_needs_a_run_or_a_reason(house: Path) -> None:
+    page = house / "docs" / "page.md"
+    page.write_text(f"{PAGE}\n## Speed\n\nA run takes 0.2 s, twenty 3.1 s.\n\n- Kept: 61 % of it.\n", encoding="utf-8")
+    registry = reproduce.Registry(runs={"mine": RUN})
+    found = reproduce.text_not_compared(registry)
+    assert [(passage.measured, why) for _, passage, why in found] == [
+        (("0.2", "3.1"), reproduce.NO_REASON),
+        (("61 %",), reproduce.NO_REASON),
+    ]
+    reasons = (
+        {"page": "docs/page.md", "section": "Speed", "text": "- Kept", "why": "words"},
+        {"page": "docs/other.md", "section": "Speed", "why": "another page"},
+        {"page": "docs/page.md", "section": "Speed", "why": "timings"},
+    )
+    registry = reproduce.Registry.model_validate({"runs": {"mine": RUN}, "left_out": reasons})
+    assert [why for _, _, why in reproduce.text_not_compared(registry)] == ["timings", "words"]
+    text = reproduce.report(registry, {}, "abc")
+    assert "| docs/page.md | A run takes 0.2 s, twenty 3.1 s. (0.2, 3.1) | timings |" in text
 
 
 @pytest.mark.parametrize(
