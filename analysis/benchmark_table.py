@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.schema import SCHEMA_VERSION
 from analysis.stats import ALPHA
-from analysis.stats import holm
+from analysis.stats import correct_family
 from analysis.summary import RUNAWAY_BPS
 from analysis.tables import MISSING
 from analysis.tables import TextTable
@@ -44,8 +44,7 @@ def collect(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
     for tables in (list(regimes.values()), [regime["with_invalid_seeds"] for regime in regimes.values()]):
         tests = [pair["shortfall_cents"] for regime in tables for pair in regime["paired"].values()]
-        for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
-            test["p_holm_table"] = adjusted
+        correct_family(tests, "p_holm_table")
     return {
         "schema_version": SCHEMA_VERSION,
         "experiment": first["experiment"],

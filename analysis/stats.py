@@ -240,6 +240,17 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
+def correct_family(tests: Sequence[dict[str, Any]], key: str = "p_holm") -> None:
+    """Add to each test of a family its p corrected by `holm`.
+
+    Args:
+        tests: Entries of a summary, with `p`.
+        key: What the corrected p is called.
+    """
+    for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test[key] = adjusted
+
+
 def power_of_n(n: int, sd: float, effect: float = 1.0, alpha: float = ALPHA) -> float:
     """Return the power of the two-sided paired t test.
 

@@ -13,10 +13,10 @@ from analysis.schema import SCHEMA_VERSION
 from analysis.schema import SIDES
 from analysis.stats import ALPHA
 from analysis.stats import POWER
+from analysis.stats import correct_family
 from analysis.stats import effect_for_n
 from analysis.stats import estimate
 from analysis.stats import estimate_sd_ratio
-from analysis.stats import holm
 from analysis.stats import n_for_effect
 from analysis.stats import per_seed
 from analysis.tables import format_table as format_table
@@ -194,8 +194,7 @@ def _at(entry: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
 def _correct(pairs: Sequence[dict[str, Any]]) -> None:
     """Add `p_holm` to one family of pairs."""
     for measure in COSTS:
-        for entry, adjusted in zip(pairs, holm([entry[measure]["p"] for entry in pairs]), strict=True):
-            entry[measure]["p_holm"] = adjusted
+        correct_family([entry[measure] for entry in pairs])
 
 
 def _strategy(rows: pd.DataFrame, name: str, sides: Sequence[str]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from analysis.plots import BID
 from analysis.plots import laid_out
 from analysis.plots import new_figure
 from analysis.plots import style
+from analysis.stats import correct_family
 from analysis.stats import estimate
-from analysis.stats import holm
 from analysis.tables import TextTable
 from analysis.tables import number
 from analysis.tables import probability
@@ -82,9 +82,7 @@ def _estimates(values: Floats, sides: Sequence[str], *, test: bool = False) -> d
 
 def correct(regimes: Mapping[str, Mapping[str, Any]]) -> None:
     """Add to the shortfall of every pair in all regimes `p_holm`, all of them being one family."""
-    tests = [pair["shortfall_cents"] for regime in regimes.values() for pair in regime["paired"].values()]
-    for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
-        test["p_holm"] = adjusted
+    correct_family([pair["shortfall_cents"] for regime in regimes.values() for pair in regime["paired"].values()])
 
 
 def with_invalid_seeds(regimes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
