@@ -21,12 +21,14 @@ from analysis.printed import sentence_pattern
 from configs import ConfigError
 from configs import load_experiment
 from experiments import reproduce
+from experiments import reproduce_registry
 from experiments.console import parse_overrides
 from experiments.reproduce import AGREES
 from experiments.reproduce import DIFFERS
 from experiments.reproduce import MISSING
-from experiments.reproduce import Run
-from experiments.reproduce import load_registry
+from experiments.reproduce_registry import Registry
+from experiments.reproduce_registry import Run
+from experiments.reproduce_registry import load_registry
 from experiments.run_folder import RunFolder
 from experiments.run_folder import find_runs
 from tests.analysis.test_report import make_run
@@ -76,7 +78,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "page.md").write_text(PAGE, encoding="utf-8")
     (tmp_path / "README.md").write_text("# Nothing\n", encoding="utf-8")
-    monkeypatch.setattr(reproduce, "REPOSITORY", tmp_path)
+    for module in (reproduce, reproduce_registry):
+        monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     return tmp_path
 
 
@@ -97,25 +100,25 @@ def test_all_that_the_registry_names_stands_on_the_pages(name: str) -> None:
     run = REGISTRY.runs[name]
     assert run.tables or run.sentences or run.drawn
     for check in run.tables:
-        table = find_table(reproduce.page_text(check.page), check.header)
+        table = find_table(reproduce_registry.page_text(check.page), check.header)
         assert table is not None, f"{check.page} has no table {check.header!r}"
         columns = {plain(column) for column in table.columns}
         assert {*check.columns, *check.only, *check.whole} <= columns
         assert set(map(row_name, check.rows)) <= {table.label(row, check.labels) for row in table.rows}
         assert bool(check.columns) != bool(check.file)
     for sentence in run.sentences:
-        page = plain(reproduce.page_text(sentence.page))
+        page = plain(reproduce_registry.page_text(sentence.page))
         assert re.search(sentence_pattern(sentence.text), page), f"{sentence.page} does not say {sentence.text!r}"
     for figure in (*run.figures.values(), *run.drawn.values()):
         assert (reproduce.REPOSITORY / figure).is_file()
 
 
 def test_every_number_has_a_run_or_a_reason_and_every_reason_is_needed() -> None:
-    tables, text = reproduce.tables_not_compared(REGISTRY), reproduce.text_not_compared(REGISTRY)
+    tables, text = reproduce_registry.tables_not_compared(REGISTRY), reproduce_registry.text_not_compared(REGISTRY)
     unexplained = [
         (page, one.header if isinstance(one, Table) else reproduce.shown(one))
         for page, one, why in (*tables, *text)
-        if why.endswith(reproduce.NO_REASON)
+        if why.endswith(reproduce_registry.NO_REASON)
     ]
     assert unexplained == []
     passages = [(page, passage) for page, passage, _ in text]
@@ -126,8 +129,8 @@ def test_every_number_has_a_run_or_a_reason_and_every_reason_is_needed() -> None
 
 def test_every_figure_of_the_pages_is_drawn_by_a_run() -> None:
     drawn = {figure for run in REGISTRY.runs.values() for figure in (*run.figures.values(), *run.drawn.values())}
-    for page in reproduce.pages():
-        for target in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", reproduce.page_text(page)):
+    for page in reproduce_registry.pages():
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", reproduce_registry.page_text(page)):
             assert f"{Path(page).parent.as_posix()}/{target}" in drawn
 
 
@@ -180,7 +183,7 @@ def test_the_command_ends_with_what_it_found(
 ) -> None:
     file = house / "run.json"
     file.write_text(json.dumps(found), encoding="utf-8")
-    monkeypatch.setattr(reproduce, "load_registry", lambda: reproduce.Registry(runs={"mine": RUN}))
+    monkeypatch.setattr(reproduce, "load_registry", lambda: Registry(runs={"mine": RUN}))
     monkeypatch.setattr(reproduce, "make", lambda *_, **__: file)
     with pytest.raises(SystemExit) if status else nullcontext() as ended:
         reproduce.main(reproduce.Args(out=house / "out"))
@@ -251,7 +254,7 @@ def test_a_figure_of_trainings_is_drawn_again_and_not_compared(house: Path, monk
     assert reproduce.compare(run, made) == []
     reproduce.copy_figures(run, made, house / "figures")
     assert (house / "figures" / "curves.png").read_bytes() == b"a picture"
-    text = reproduce.report(reproduce.Registry(runs={"curves": run}), {"curves": []}, "abc")
+    text = reproduce.report(Registry(runs={"curves": run}), {"curves": []}, "abc")
     assert "| docs/figures/curves.png | figure | of policies trained again: drawn again, to be looked at |" in text
 
 
@@ -264,7 +267,7 @@ def test_an_unknown_training_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_report_names_what_differs_and_what_nobody_compares(house: Path) -> None:
-    registry = reproduce.Registry(runs={"mine": RUN})
+    registry = Registry(runs={"mine": RUN})
     page = house / "docs" / "page.md"
     page.write_text(PAGE + "\n| machine | speed |\n|---|---|\n| mine | 3.1 |\n", encoding="utf-8")
     file = house / "run.json"
@@ -278,19 +281,19 @@ def test_the_report_names_what_differs_and_what_nobody_compares(house: Path) -> 
 def test_running_text_needs_a_run_or_a_reason(house: Path) -> None:
     page = house / "docs" / "page.md"
     page.write_text(f"{PAGE}\n## Speed\n\nA run takes 0.2 s, twenty 3.1 s.\n\n- Kept: 61 % of it.\n", encoding="utf-8")
-    registry = reproduce.Registry(runs={"mine": RUN})
-    found = reproduce.text_not_compared(registry)
+    registry = Registry(runs={"mine": RUN})
+    found = reproduce_registry.text_not_compared(registry)
     assert [(passage.measured, why) for _, passage, why in found] == [
-        (("0.2", "3.1"), reproduce.NO_REASON),
-        (("61 %",), reproduce.NO_REASON),
+        (("0.2", "3.1"), reproduce_registry.NO_REASON),
+        (("61 %",), reproduce_registry.NO_REASON),
     ]
     reasons = (
         {"page": "docs/page.md", "section": "Speed", "text": "- Kept", "why": "words"},
         {"page": "docs/other.md", "section": "Speed", "why": "another page"},
         {"page": "docs/page.md", "section": "Speed", "why": "timings"},
     )
-    registry = reproduce.Registry.model_validate({"runs": {"mine": RUN}, "left_out": reasons})
-    assert [why for _, _, why in reproduce.text_not_compared(registry)] == ["timings", "words"]
+    registry = Registry.model_validate({"runs": {"mine": RUN}, "left_out": reasons})
+    assert [why for _, _, why in reproduce_registry.text_not_compared(registry)] == ["timings", "words"]
     text = reproduce.report(registry, {}, "abc")
     assert "| docs/page.md | A run takes 0.2 s, twenty 3.1 s. (0.2, 3.1) | timings |" in text
 
