@@ -200,8 +200,8 @@ def _ratio(kept: Mapping[str, Any]) -> str:
     """Write a ratio as a percentage with its interval."""
     if kept["mean"] is None or kept["ci95"] is None:
         return f"{share(kept['mean'])} ({kept['reason']})"
-    low, high = (f"{100 * end:.0f}".replace("-", "−") for end in kept["ci95"])
-    return f"{100 * kept['mean']:.0f} % [{low}, {high}]".replace("-", "−")
+    mean, low, high = (number(100 * value, 0, signed=False) for value in (kept["mean"], *kept["ci95"]))
+    return f"{mean} % [{low}, {high}]"
 
 
 def importance_table(importance: Mapping[str, Any]) -> TextTable:

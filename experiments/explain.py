@@ -60,6 +60,7 @@ from experiments.side_by_side import Rule
 from experiments.side_by_side import ScheduleRule
 from experiments.side_by_side import ShuffledRule
 from experiments.side_by_side import WatchedRule
+from experiments.side_by_side import observation_names
 from experiments.side_by_side import path_times
 from experiments.side_by_side import play
 from experiments.side_by_side import schedule_of
@@ -196,11 +197,6 @@ def explain(
         "maps": action_maps(experiment, watched),
         "slices": [value_slice(policy, watched.observations, column, names[column]) for column in chosen],
     }
-
-
-def observation_names(experiment: Experiment) -> list[str]:
-    """Names of the elements of an observation."""
-    return Observer(experiment.observation.features, experiment.observation.history).names
 
 
 def watch(experiment: Experiment, policy: NumpyPolicy, seeds: Sequence[int], *, progress: bool = False) -> Watched:

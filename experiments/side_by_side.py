@@ -40,6 +40,15 @@ Floats = NDArray[np.float64]
 Observations = NDArray[np.float32]
 
 
+def observation_names(experiment: Experiment) -> list[str]:
+    """Return the names of the elements of an experiment's observation.
+
+    Raises:
+        ConfigError: If a feature is unknown.
+    """
+    return Observer(experiment.observation.features, experiment.observation.history).names
+
+
 class Actor(Protocol):
     """What chooses actions from observations, as `agents.numpy_policy.NumpyPolicy` does."""
 

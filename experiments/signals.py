@@ -48,6 +48,7 @@ from experiments.per_seed import validation_seeds
 from experiments.run_folder import RunFolder
 from experiments.side_by_side import Decisions
 from experiments.side_by_side import Observations
+from experiments.side_by_side import observation_names
 from experiments.side_by_side import play
 
 
@@ -94,6 +95,7 @@ def main(args: Args) -> None:
     seeds = validation_seeds(args.seeds, quick=args.quick)
     check_workers(args.workers)
     horizons = parse_horizons(args.horizons, experiment)
+    observation_names(experiment)  # refuses an unknown feature before anything is written
     arguments = {"seeds": f"{seeds.start}:{seeds.stop}", "horizons": list(horizons)}
     with RunFolder.open(args.out, "signals", experiment, run_id=args.run_id, arguments=arguments) as run:
         verb = "resuming" if run.resumed else "measuring"
@@ -160,8 +162,7 @@ def measure_signals(
         ConfigError: If fewer than two markets passed the gate.
         RuntimeError: If a seed could not be measured.
     """
-    observation = experiment.observation
-    names = Observer(observation.features, observation.history).names
+    names = observation_names(experiment)
     validity = judge_each(experiment, seeds, folder, workers, progress=progress)
     measuring = partial(measure, experiment, tuple(horizons.values()))
     found = measure_each(measuring, seeds, folder, workers, progress=progress)

@@ -19,10 +19,10 @@ from experiments import explain as command
 from experiments.explain import action_maps
 from experiments.explain import change_of_action
 from experiments.explain import feature_groups
-from experiments.explain import observation_names
 from experiments.explain import ordered
 from experiments.explain import value_slice
 from experiments.explain import watch
+from experiments.side_by_side import observation_names
 from tests.agents.worlds import SHORT
 
 

@@ -178,4 +178,6 @@ def test_markets_that_fail_the_gate_are_named_and_left_out(tmp_path: Path, capsy
 def test_a_horizon_that_cannot_be_is_refused_in_one_line(tmp_path: Path, horizons: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         command.main(run(tmp_path, horizons=horizons))
+    with pytest.raises(ConfigError, match="unknown feature 'weather'; allowed: inventory"):
+        command.main(run(tmp_path, settings=((*SHORT, "observation.features=[weather]"),)))
     assert not list(tmp_path.iterdir())
