@@ -211,15 +211,15 @@ def summarise(results: Mapping[str, Sequence[Result]]) -> dict[str, Any]:
         JSON values: `n`, `left_cents` (what a share that is left is charged with), `reference` (name of the better
         TWAP), `medians` (name of the median training by configuration) and `traders` by name: `configuration`,
         `degenerate`, and `of_both` and, in `sides`, buy and sell. Each of these three has `shortfall_cents` (an
-        estimate over markets), `completion` and `used` (means), and `against` the reference `charged_cents` and
+        estimate over markets), `completion` and `used` (means), and `against` each TWAP by name `charged_cents` and
         `shortfall_cents`: estimates of paired differences, with and without what is left charged.
     """
     reference = max(results[""], key=lambda result: float(result.score.mean()))
     traders = {
         trader(title, result): {
             "configuration": title,
-            "of_both": _described(result, reference, slice(None)),
-            "sides": {side: _described(result, reference, slice(at, at + 1)) for at, side in enumerate(SIDES)},
+            "of_both": _described(result, results[""], slice(None)),
+            "sides": {side: _described(result, results[""], slice(at, at + 1)) for at, side in enumerate(SIDES)},
             "degenerate": list(result.degenerate),
         }
         for title, group in results.items()
@@ -234,7 +234,7 @@ def summarise(results: Mapping[str, Sequence[Result]]) -> dict[str, Any]:
     }
 
 
-def _described(result: Result, reference: Result, sides: slice) -> dict[str, Any]:
+def _described(result: Result, twaps: Sequence[Result], sides: slice) -> dict[str, Any]:
     """Describe a result on some of the sides; a market is the mean of them."""
 
     def estimated(values: Floats) -> dict[str, Any]:
@@ -245,8 +245,11 @@ def _described(result: Result, reference: Result, sides: slice) -> dict[str, Any
         "completion": float(result.completion[:, sides].mean()),
         "used": float(result.used[:, sides].mean()),
         "against": {
-            "charged_cents": estimated(result.score - reference.score),
-            "shortfall_cents": estimated(result.shortfall - reference.shortfall),
+            other.name: {
+                "charged_cents": estimated(result.score - other.score),
+                "shortfall_cents": estimated(result.shortfall - other.shortfall),
+            }
+            for other in twaps
         },
     }
 
@@ -278,8 +281,9 @@ def show(summary: Mapping[str, Any], seeds: str) -> None:
         cells = (with_interval(shortfall), f"{shortfall['sd']:.2f}", *numbers)
         levels.add_row(name, *cells, f"{both['completion']:.1%}", f"{both['used']:.3f}")
         if name != reference:
-            charges = [with_interval(part["against"]["charged_cents"]) for part in (both, *sides)]
-            differences.add_row(name, *charges, with_interval(both["against"]["shortfall_cents"]))
+            apart = [part["against"][reference] for part in (both, *sides)]
+            charges = [with_interval(one["charged_cents"]) for one in apart]
+            differences.add_row(name, *charges, with_interval(apart[0]["shortfall_cents"]))
     console = Console()
     console.width = max(console.width, WIDTH)
     console.print(levels, differences)

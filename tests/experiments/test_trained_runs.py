@@ -174,12 +174,13 @@ def test_differences_are_taken_market_by_market() -> None:
     assert (found["n"], found["reference"], found["medians"]) == (3, "other", {"policies": "policies, one"})
     whole, rest = (found["traders"][f"policies, {name}"] for name in ("one", "half"))
     for measure in ("charged_cents", "shortfall_cents"):
-        assert (whole["of_both"]["against"][measure]["mean"], whole["of_both"]["against"][measure]["sd"]) == (1.0, 0.0)
+        both = whole["of_both"]["against"]["other"][measure]
+        assert (both["mean"], both["sd"]) == (1.0, 0.0)
         for side in validate.SIDES:
-            against = whole["sides"][side]["against"][measure]
+            against = whole["sides"][side]["against"]["other"][measure]
             assert (against["mean"], against["sd"]) == (1.0, 1.0)
-    assert rest["of_both"]["against"]["charged_cents"]["mean"] == 1.0 - 100
-    assert rest["of_both"]["against"]["shortfall_cents"]["mean"] == 1.0
+    assert rest["of_both"]["against"]["other"]["charged_cents"]["mean"] == 1.0 - 100
+    assert rest["of_both"]["against"]["other"]["shortfall_cents"]["mean"] == 1.0
     assert (rest["of_both"]["completion"], whole["sides"]["sell"]["shortfall_cents"]["mean"]) == (0.5, 13 / 3)
 
 
