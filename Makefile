@@ -48,10 +48,10 @@ experiment: $(STAMP) ## Train a policy, compare it with TWAP on the same markets
 train: $(STAMP) ## Train a policy as CONFIG says; resumes; ARGS=--quick for a trial run
 	$(PY) -m experiments.train $(CONFIG) $(ARGS)
 
-curves: $(STAMP) ## Draw the learning curves of trainings, as in ARGS="results/quick-*"
+curves: $(STAMP) ## Draw the learning curves of trainings, as in ARGS="results/five/quick-*"
 	$(PY) -m experiments.curves $(ARGS)
 
-validate: $(STAMP) ## Judge trainings on validation markets against TWAP, as in ARGS="results/quick-*"
+validate: $(STAMP) ## Judge trainings on validation markets against TWAP, as in ARGS="results/five/quick-*"
 	$(PY) -m experiments.validate $(ARGS)
 
 compare: $(STAMP) ## Compare strategies on the same markets, as in ARGS="--strategies twap,passive --seeds 0:20"
@@ -107,7 +107,7 @@ sweep: $(STAMP) ## Search for training settings; resumes; ARGS=--quick for a tri
 notebooks: $(STAMP) ## Run every notebook from top to bottom
 	$(PY) -m pytest --nbmake --nbmake-timeout=600 $(NOTEBOOKS) $(ARGS)
 
-reproduce: $(STAMP) ## Rebuild the numbers of README and docs and compare (5 hours; ARGS=--quick: minutes); resumes
+reproduce: $(STAMP) ## Rebuild the numbers of README and docs and compare (6 hours; ARGS=--quick: minutes); resumes
 	$(PY) -m experiments.reproduce $(ARGS)
 
 test: $(STAMP) ## Run the tests, but for the slow ones

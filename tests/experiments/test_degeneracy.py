@@ -70,9 +70,10 @@ def test_who_looks_at_prices_only_is_blind_to_the_book(feature: str, blind: bool
     assert any(verdict.startswith("blind") for verdict in found.verdicts) == blind
 
 
-def test_the_released_policy_is_not_degenerate() -> None:
-    experiment = load_experiment("tactical")
-    found = examine(experiment, "abides", NumpyPolicy.load(released_policy("tactical")), [(1_000_000, "buy")])
+@pytest.mark.parametrize("name", ["tactical", "tactical_dqn"])
+def test_the_released_policies_are_not_degenerate(name: str) -> None:
+    experiment = load_experiment(name)
+    found = examine(experiment, "abides", NumpyPolicy.load(released_policy(name)), [(1_000_000, "buy")])
     assert found.verdicts == ()
     assert found.book_share is not None
     assert found.book_share > 0.5
