@@ -171,6 +171,12 @@ class Feature:
     which: int = 0
     compute: Callable[[Rows], NDArray[Any]] | None = None
 
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"low must be less than high, got {self.low} and {self.high}")
+        if (self.compute is not None) != (self.kind == _OWN_FORMULA) or not isinstance(self.kind, int):
+            raise ValueError(f"a feature of your own needs its formula as compute=…, got {self.formula!r} without")
+
 
 FEATURES: dict[str, Feature] = {
     "inventory": Feature("left / parent", 0, 1, _INVENTORY),
@@ -286,8 +292,13 @@ class Observer:
 
         With `markets` `(N,)`, only the rows of the marked ones are looked at; the others' last observation is returned.
         """
+        seen = rows
+        if self._own:
+            # A formula of somebody's own must not write into the market.
+            seen = rows.view()
+            seen.flags.writeable = False
         for column, compute in self._own:
-            self._own_values[:, column] = compute(rows)
+            self._own_values[:, column] = compute(seen)
         observations = np.empty_like(self._memory)
         _observe(
             words_of(rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import re
@@ -43,6 +44,8 @@ STRATEGIES: dict[str, type[ExecutionAgent]] = {
 }
 """Kinds of strategies by name; add your own, or name it in a configuration as `module:Class`."""
 
+_SHIPPED = dict(STRATEGIES)
+
 POLICY_KINDS = tuple(kind for kind, agent in STRATEGIES.items() if agent is PolicyAgent)
 """Kinds that trade with an exported policy, whatever trained it; in `paper` and `quick` that is a DQN."""
 
@@ -71,6 +74,39 @@ def strategy_class(kind: str) -> type[ExecutionAgent]:
     if not (isinstance(found, type) and issubclass(found, ExecutionAgent)):
         raise ConfigError(f"strategy {kind!r} is not a subclass of agents.ExecutionAgent")
     return found
+
+
+def check_importable(kind: str) -> None:
+    """Make sure that another process finds the same class of a kind.
+
+    Raises:
+        ConfigError: If the class was put into `STRATEGIES` by this process: another one, which begins afresh, would not
+            know it, or would trade with the class that is shipped under its name.
+    """
+    found = STRATEGIES.get(kind)
+    if found is not None and found is not _SHIPPED.get(kind):
+        place = f"{found.__module__}:{found.__qualname__}"
+        raise ConfigError(
+            f"strategy {kind!r} is registered in this process alone: with more than one, name it in the configuration"
+            f" by its module (kind: {place.replace('__main__', 'my_module')}), or use workers=1"
+        )
+
+
+def source_digest(kind: str) -> str | None:
+    """Return a digest of the code of a strategy of somebody's own: of its class and what that inherits from.
+
+    Returns:
+        12 hexadecimal digits; None for what is shipped, or code that is nowhere to read, as of an interactive session.
+    """
+    found = strategy_class(kind)
+    if found in _SHIPPED.values():
+        return None
+    own = [base for base in found.__mro__ if not base.__module__.startswith(("agents.", "abides_", "builtins"))]
+    try:
+        text = "".join(inspect.getsource(base) for base in own)
+    except (OSError, TypeError):
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def check_parameters(kind: str, names: Iterable[str]) -> None:

@@ -25,6 +25,9 @@ SIGNIFICANT = "*"
 COMPLETE = 0.999
 """Completion below which a strategy is named: what it left is charged at the mid at the end of the window."""
 
+KEPT = ("seeds", "commit", "warnings", "strategies", "paired", "with_invalid_seeds", "validity")
+"""What a regime keeps of the summary of its comparison."""
+
 
 def collect(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Join the summaries of one comparison in several regimes.
@@ -38,10 +41,7 @@ def collect(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         pairs in all regimes, the whole table being one family.
     """
     first = next(iter(summaries.values()))
-    regimes = {
-        name: {key: summary[key] for key in ("seeds", "strategies", "paired", "with_invalid_seeds", "validity")}
-        for name, summary in summaries.items()
-    }
+    regimes = {name: {key: summary[key] for key in KEPT} for name, summary in summaries.items()}
     for tables in (list(regimes.values()), [regime["with_invalid_seeds"] for regime in regimes.values()]):
         tests = [pair["shortfall_cents"] for regime in tables for pair in regime["paired"].values()]
         correct_family(tests, "p_holm_table")

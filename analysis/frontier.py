@@ -33,7 +33,7 @@ from analysis.tables import with_interval
 
 REFERENCE = "twap"
 FAR = 3.0
-"""A mean this many times the median of all is off the figure: with it the others could not be told apart."""
+"""A mean this many times as bad as the median of all is off the figure: with it the others could not be told apart."""
 
 Floats = NDArray[np.float64]
 
@@ -59,10 +59,17 @@ def summarise_frontier(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "mean": estimate(own.mean(axis=1)).as_dict(),
             "sd": {"mean": float(sd), "ci95": percentile_interval(resampled)},
             "against_twap": difference.as_dict(test=True),
-            "sd_ratio": {"mean": float(sd / base), "ci95": percentile_interval(resampled / base_drawn)},
+            "sd_ratio": _ratio(float(sd), float(base), resampled, base_drawn),
             "completion": float(np.mean([seed[name]["completion"] for seed in found])),
         }
     return result
+
+
+def _ratio(sd: float, base: float, resampled: Floats, base_drawn: Floats) -> dict[str, Any]:
+    """Return a ratio of standard deviations with its interval; None where a sample had none to divide by."""
+    if base == 0 or not (base_drawn > 0).all():
+        return {"mean": sd / base if base else None, "ci95": None}
+    return {"mean": sd / base, "ci95": percentile_interval(resampled / base_drawn)}
 
 
 def _sd(costs: Floats) -> Floats:
@@ -133,7 +140,8 @@ def frontier_figure(summary: Mapping[str, Any]) -> Figure:
     strategies, families = summary["strategies"], summary["families"]
     in_families = {name for names in families.values() for name in names}
     means = {name: own["mean"]["mean"] for name, own in strategies.items()}
-    off = [name for name, mean in means.items() if mean < FAR * float(np.median(list(means.values())))]
+    middle = float(np.median(list(means.values())))
+    off = [name for name, mean in means.items() if mean < middle - (FAR - 1) * abs(middle)]
     with style():
         figure, axes = new_figure(4.4)
         ax: Axes = axes[0, 0]

@@ -43,6 +43,7 @@ HORIZONS = (0, 60, 300, 600, 900)
 """Times after the end of the window at which what is left of the impact is shown, s."""
 UNBOUNDED = "the data do not bound it within the range that is searched"
 NEEDS_SEEDS = "needs more seeds than sizes"
+NO_IMPACT = "a size trades nothing, or its impact is the same on every seed"
 
 
 def power_law(x: ArrayLike, values: ArrayLike, reference: float) -> dict[str, Any]:
@@ -55,16 +56,20 @@ def power_law(x: ArrayLike, values: ArrayLike, reference: float) -> dict[str, An
 
     Returns:
         `exponent` and `at_reference`, each `{value, ci95: [lo, hi]}` with null for a bound that there is not, `n`, and
-        `misfit_p`, the chance of means as far from a power law as these if it is one. Without more seeds than sizes
-        the values are null, and `reason` says so.
+        `misfit_p`, the chance of means as far from a power law as these if it is one. Without more seeds than sizes,
+        or where a size trades nothing, the values are null, and `reason` says so.
     """
-    scaled = np.log(np.asarray(x, dtype=np.float64) / reference)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.log(np.asarray(x, dtype=np.float64) / reference)
     rows = np.asarray(values, dtype=np.float64)
     rows = rows[np.isfinite(rows).all(axis=1)]
     n, sizes = rows.shape
     nothing = {"value": None, "ci95": [None, None]}
-    if n <= sizes + 1:
-        return {"exponent": nothing, "at_reference": nothing, "n": n, "misfit_p": None, "reason": NEEDS_SEEDS}
+    reason = NEEDS_SEEDS if n <= sizes + 1 else ""
+    if not reason and (not np.isfinite(scaled).all() or np.linalg.matrix_rank(np.cov(rows, rowvar=False)) < sizes):
+        reason = NO_IMPACT
+    if reason:
+        return {"exponent": nothing, "at_reference": nothing, "n": n, "misfit_p": None, "reason": reason}
     fit = _Fit(scaled, rows)
     coarse = fit.inside(EXPONENTS)
     first, last = int(coarse.argmax()), len(coarse) - 1 - int(coarse[::-1].argmax())

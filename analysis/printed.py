@@ -84,13 +84,23 @@ def agrees(printed: str, found: str, *, retrained: bool = False) -> bool:
     asked, got = numbers(printed), numbers(found)
     if not asked:
         return plain(printed) == plain(found)
-    if plain(printed).startswith("<"):
+    if _starred(printed) != _starred(found):
+        return False
+    below, found_below = (plain(text).startswith("<") for text in (printed, found))
+    if found_below:
+        return below and asked == got
+    if below:
         return bool(got) and float(got[0]) < float(asked[0])
     if not retrained:
         got = got[: len(asked)]
         return asked == tuple(_rounded(number, like) for number, like in zip(got, asked, strict=False))
     bounds = interval(printed)
     return bounds is not None and bool(got) and bounds[0] <= float(got[0]) <= bounds[1]
+
+
+def _starred(text: str) -> bool:
+    """Whether a number carries the star of a significant one."""
+    return re.search(r"\d\\?\*(?!\*)\s*$", text) is not None and not text.strip().startswith("*")
 
 
 def _rounded(number: str, like: str) -> str:

@@ -559,15 +559,17 @@ class Experiment(Model):
                 f"order.window ends with its settlement at {_clock(end)}, after the market's close"
                 f" {_clock(self.market.end_time)}: shorten order.window or move market.end_time"
             )
-        if self.decision_interval < SHORTEST_INTERVAL:
-            raise ValueError(
-                f"decision_interval must be at least {SHORTEST_INTERVAL / SECOND:g}s, got {self.decision_interval} ns"
-            )
-        if self.order.window % self.decision_interval:
-            raise ValueError(
-                f"decision_interval must divide order.window ({self.order.window / SECOND:g}s),"
-                f" got {self.decision_interval / SECOND:g}s"
-            )
+        intervals = {"decision_interval": self.decision_interval}
+        intervals |= {
+            f"strategies.{name}.interval": own.interval for name, own in self.strategies.items() if own.interval
+        }
+        for name, interval in intervals.items():
+            if interval < SHORTEST_INTERVAL:
+                raise ValueError(f"{name} must be at least {SHORTEST_INTERVAL / SECOND:g}s, got {interval} ns")
+            if self.order.window % interval:
+                raise ValueError(
+                    f"{name} must divide order.window ({self.order.window / SECOND:g}s), got {interval / SECOND:g}s"
+                )
         return self
 
     @property

@@ -34,7 +34,18 @@ def parse_seeds(text: str) -> range:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without numbers to base 60: `10:20:00` is a time of day, not 37 200."""
+    """YAML without numbers to base 60 (`10:20:00` is a time of day, not 37 200), with `5e-5`, and each key once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is given twice: one of its values would silently not count."""
+        seen: dict[Any, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:merge" and (earlier := seen.setdefault(key.value, line)) != line:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} is given twice, in line {earlier} too", problem_mark=key.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -44,10 +55,15 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789"))
 
 
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def parse_yaml(text: str) -> Any:
     """Read YAML: plain data only, and times of day stay text.
 
     Raises:
-        yaml.YAMLError: If the text is not YAML.
+        yaml.YAMLError: If the text is not YAML, or a mapping has a key twice.
     """
     return yaml.load(text, Loader=_Loader)

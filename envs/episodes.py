@@ -72,7 +72,7 @@ class Episodes:
             options: `market_seed` (takes precedence) and `side` (`buy` or `sell`), both optional.
 
         Raises:
-            ValueError: If an option is unknown or a side is neither of the two.
+            ValueError: If an option is unknown, a seed no whole number, or a side neither of the two.
             RuntimeError: If the market given, or every one drawn, never has both sides in the window.
         """
         chosen = dict(options or {})
@@ -83,6 +83,8 @@ class Episodes:
         drawn = market_seed is None
         if drawn:
             market_seed = self._draw_seed(np_random)
+        elif isinstance(market_seed, bool) or not isinstance(market_seed, int | np.integer):
+            raise ValueError(f"the seed of a market must be a whole number, got {market_seed!r}")
         if side == "both":
             side = ("buy", "sell")[int(np_random.integers(2))]
         if side not in ("buy", "sell"):

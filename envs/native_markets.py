@@ -38,6 +38,7 @@ class NativeMarkets:
 
     def __init__(self, experiment: Experiment, count: int) -> None:
         order = experiment.order
+        self._experiment = experiment
 
         def slot(agent_id: int) -> ExecutionSlot:
             return ExecutionSlot(
@@ -56,6 +57,10 @@ class NativeMarkets:
         self.rows = self.stack.views.view(VIEW)[:, 0]
         self.times = self.stack.times
         self.finished = self.stack.finished
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by state: rows, times and what has finished are views of the stack, which must stay so."""
+        return _restored, (self._experiment, len(self.finished), self.get_state())
 
     @property
     def fills(self) -> NDArray[np.int64]:
@@ -77,3 +82,10 @@ class NativeMarkets:
     def step(self, decisions: NDArray[Any], active: NDArray[np.bool_]) -> None:
         """Carry out the decisions in the active markets, and run each to the next one or its end."""
         self.stack.step(words_of(decisions), active)
+
+
+def _restored(experiment: Experiment, count: int, state: Mapping[str, NDArray[Any]]) -> NativeMarkets:
+    """Return markets that go on from a state."""
+    markets = NativeMarkets(experiment, count)
+    markets.set_state(state)
+    return markets

@@ -113,7 +113,10 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(f"reset_mask must mark some of {self.num_envs} markets, got {mask!r}")
         for index in np.flatnonzero(mask).tolist():
-            own = int(seeds[index]) if seeds is not None and seeds[index] is not None else None  # type: ignore[arg-type]
+            own = seeds[index] if seeds is not None else None
+            if own is not None and not isinstance(own, int | np.integer):
+                raise ValueError(f"seeds must be whole numbers, got {own!r}")
+            own = None if own is None else int(own)
             if own is not None:
                 self._randoms[index] = seeding.np_random(own)[0]
             self._begin(index, own, chosen)
@@ -121,12 +124,13 @@ class OptimalExecVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
 
     def step(self, actions: NDArray[np.int64]) -> Step:
         """Carry out an action in each market and run it to the next decision, or to the end of its parent order."""
-        actions = np.ascontiguousarray(actions, dtype=np.int64)
-        if actions.shape != (self.num_envs,) or not ((actions >= 0) & (actions < self.action_set.n)).all():
+        given = np.asarray(actions)
+        whole = given.dtype.kind in "iu" and given.shape == (self.num_envs,)
+        if not whole or not ((given >= 0) & (given < self.action_set.n)).all():
             raise ValueError(
-                f"actions must be {self.num_envs} whole numbers from 0 to {self.action_set.n - 1}, "
-                f"got {actions.tolist()}"
+                f"actions must be {self.num_envs} whole numbers from 0 to {self.action_set.n - 1}, got {given.tolist()}"
             )
+        actions = np.ascontiguousarray(given, dtype=np.int64)
         active = self._in_progress.copy()
         begins = self._ended
         if not (active | begins).all() or (begins.any() and self.autoreset_mode is AutoresetMode.DISABLED):

@@ -90,7 +90,7 @@ def main(args: Args) -> None:
         verb = "resuming" if run.resumed else "measuring"
         print(f"{verb} {len(seeds)} markets, {len(names)} strategies in each, in {run.path}", flush=True)
         found = measure_backtest(experiment, names, seeds, run.path, args.workers, progress=True)
-        summary = {**{key: run.manifest[key] for key in ("commit", "dirty")}, **found}
+        summary = {**run.origin(), **found}
         write_json(run.file("summary.json"), summary)
         table = with_and_without(backtest_table, summary)
         write_bytes(run.file("backtest.md"), f"{headline(summary)}\n\n{table}\n".encode())

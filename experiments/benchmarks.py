@@ -27,7 +27,6 @@ from analysis.schema import SCHEMA_VERSION
 from configs import ConfigError
 from configs import load_experiment
 from experiments.compare import choose_seeds
-from experiments.compare import code_warnings
 from experiments.compare import evaluate_all_strategies
 from experiments.compare import make_plan
 from experiments.compare import print_failures
@@ -38,6 +37,7 @@ from experiments.console import parse_settings
 from experiments.console import run_command
 from experiments.evaluation import PARTS
 from experiments.evaluation import Plan
+from experiments.evaluation import claim_folder
 from experiments.evaluation import count_finished
 from experiments.in_regimes import in_regimes
 from experiments.run_folder import RunFolder
@@ -127,7 +127,7 @@ def compare_in_regimes(run: RunFolder, plans: dict[str, Plan], workers: int) -> 
             folder=folder,
             sides=plan.sides,
             progress=True,
-            warnings=code_warnings(run),
+            warnings=run.code_warnings(),
         )
         pace = (time.monotonic() - began) / left[name]
         # What the report of a regime's folder needs: make report ARGS=…
@@ -151,6 +151,7 @@ def _read_summary(path: Path) -> dict[str, Any]:
 def _units_left(plan: Plan, folder: Path) -> int:
     """Number of units to evaluate; none where a regime was finished."""
     if (folder / "summary.json").exists() and not (folder / PARTS).exists():
+        claim_folder(plan, folder)
         return 0
     return len(plan.units()) - count_finished(plan, folder)
 

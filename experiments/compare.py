@@ -238,12 +238,13 @@ def compare_in(run: RunFolder, plan: Plan, workers: int, address: str | None = N
     Raises:
         SystemExit: Status 1 if a unit could not be evaluated; the run stays unfinished, to try those again.
     """
-    warnings = code_warnings(run)
+    warnings = run.code_warnings()
     for warning in (*warnings, *_overlap_warnings(plan)):
         print(f"warning: {warning}", flush=True)
     left = len(plan.units()) - count_finished(plan, run.path)
     where = f"the Ray cluster at {address}" if address is not None else f"{workers} processes"
-    about = format_duration(left * seconds_a_unit(plan) / (workers if address is None else 1))
+    seconds = seconds_a_unit(plan) if left else 0.0
+    about = "?" if seconds is None else format_duration(left * seconds / (workers if address is None else 1))
     print(
         f"  {', '.join(plan.strategies)} on {len(plan.seeds)} markets: {left} units to do on {where},"
         f" about {about} on {'idle cores' if address is None else 'one idle core'}",
@@ -362,17 +363,6 @@ def print_failures(failures: Sequence[dict[str, Any]], folder: Path) -> None:
         where = folder / failure["file"]
         print(f"failed: {failure['strategy']}, seed {failure['seed']}: {failure['error']} ({where})", file=sys.stderr)
     print(f"error: {len(failures)} units failed; the same command tries them again", file=sys.stderr)
-
-
-def code_warnings(run: RunFolder) -> list[str]:
-    """Say when the records do not come from one commit."""
-    state = git_state()
-    found = []
-    if state["commit"] != run.manifest["commit"]:
-        found.append(f"The run was begun at commit {run.manifest['commit']} and compared at {state['commit']}.")
-    if state["dirty"]:
-        found.append(f"The code that ran differs from commit {state['commit']}: uncommitted changes.")
-    return found
 
 
 def _overlap_warnings(plan: Plan) -> list[str]:

@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from agents.registry import check_importable
+from agents.registry import source_digest
 from analysis.files import atomic_file
 from analysis.files import write_bytes
 from analysis.files import write_folder
@@ -39,6 +42,7 @@ from configs import Experiment
 from configs import Side
 from experiments.episode import run_do_nothing
 from experiments.episode import run_episode
+from experiments.episode import strategy_config
 from experiments.parallel import Outcome
 from experiments.parallel import run_tasks
 
@@ -104,20 +108,30 @@ def claim_folder(plan: Plan, folder: Path) -> None:
     """Note in the folder what decides a unit's records, so that units of another configuration are never mixed in.
 
     Raises:
-        ConfigError: If the folder holds units of another experiment, other sides, another policy or another version of
-            the record tables.
+        ConfigError: If the folder holds units of another experiment, other sides, another policy, another version of
+            the record tables, or of strategies of somebody's own that read differently now.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "experiment": plan.experiment.digest(),
         "sides": list(plan.sides),
         "policy": plan.policy_digest(),
         "schema_version": SCHEMA_VERSION,
+        "own_strategies": {
+            name: digest
+            for name in plan.strategies
+            if (digest := source_digest(strategy_config(plan.experiment, name).kind)) is not None
+        },
     }
     path = folder / IDENTITY
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
         for key, value in identity.items():
-            if found.get(key) != value:
+            if key == "own_strategies":
+                changed = [name for name, digest in found.get(key, {}).items() if value.get(name, digest) != digest]
+                if changed:
+                    raise ConfigError(f"{folder} holds units of {changed[0]!r} as it was before its code was changed")
+                identity[key] = {**found.get(key, {}), **value}
+            elif found.get(key) != value:
                 raise ConfigError(f"{folder} holds units of another {key} ({found.get(key)}, now {value})")
     write_json(path, identity)
 
@@ -140,10 +154,16 @@ def evaluate_units(
 
     Returns:
         The units that failed, in the order of the plan.
+
+    Raises:
+        ConfigError: If other processes would trade with another class than this one.
     """
     parts = folder / PARTS
     _remove_leftovers(folder)
     units = plan.units()
+    if workers > 1 or address is not None:
+        for name in plan.strategies:
+            check_importable(strategy_config(plan.experiment, name).kind)
     waiting = [unit for unit in units if not _part(parts, unit).is_dir()]
     finished = len(units) - len(waiting)
     failures: dict[Unit, Failure] = {}
@@ -171,12 +191,15 @@ def _run(
         yield from run_on_cluster(function, units, folder)
 
 
-def seconds_a_unit(plan: Plan) -> float:
-    """Estimate how long a unit takes on one idle core, from an episode run now."""
+def seconds_a_unit(plan: Plan) -> float | None:
+    """Estimate how long a unit takes on one idle core, from an episode run now; None if that fails."""
     run = partial(run_episode, plan.experiment, plan.strategies[0], plan.seeds[0], plan.sides[0], plan.policy)
-    run()  # loads what is compiled
-    begin = perf_counter()
-    run()
+    try:
+        run()  # loads what is compiled
+        begin = perf_counter()
+        run()
+    except Exception:
+        return None
     # Most units run every side; those of nobody trading run once.
     runs = len(plan.strategies) * len(plan.sides) + 1
     return (perf_counter() - begin) * runs / (len(plan.strategies) + 1)

@@ -123,7 +123,7 @@ def main(args: Args) -> None:
         verb = "resuming" if run.resumed else "explaining"
         print(f"{verb} policy {policy.digest()} on {len(seeds)} markets in {run.path}", flush=True)
         summary = explain(experiment, policy, seeds, watched_seeds, run.path, args.workers, progress=True)
-        origin = {key: run.manifest[key] for key in ("commit", "dirty")} | arguments
+        origin = run.origin() | arguments
         write_json(run.file("explain.json"), {**origin, **summary})
         text = write_pages(experiment, summary, run.path)
         run.point_latest()

@@ -45,6 +45,7 @@ from experiments.per_seed import Options
 from experiments.per_seed import check_workers
 from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
+from experiments.policy_check import check_policy
 from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
@@ -77,6 +78,7 @@ def main(args: Args) -> None:
     if args.quick:
         experiment = experiment.shortened(QUICK_STEPS)
     aversions = QUICK_AVERSIONS if args.quick else AVERSIONS
+    rules_of(experiment, {})  # refuses a released policy that was made for another problem before anything is trained
     arguments = {"seeds": f"{seeds.start}:{seeds.stop}", "aversions": list(aversions)}
     with RunFolder.open(args.out, "frontier", experiment, run_id=args.run_id, arguments=arguments) as run:
         print(f"{'resuming' if run.resumed else 'frontier in'} {run.path}", flush=True)
@@ -85,7 +87,7 @@ def main(args: Args) -> None:
         rules = rules_of(experiment, policies)
         found = measure_each(partial(measure_costs, experiment, rules), seeds, run.path, args.workers, progress=True)
         summary = {
-            **{key: run.manifest[key] for key in ("commit", "dirty")},
+            **run.origin(),
             "seeds": arguments["seeds"],
             **summarise_passed(lambda kept: {"strategies": summarise_frontier(kept)}, found, seeds, validity),
             "families": {
@@ -145,7 +147,7 @@ def rules_of(experiment: Experiment, policies: dict[int, NumpyPolicy]) -> dict[s
         rules[f"almgren_chriss_{n}"] = almgren_chriss(experiment, n)
     released = experiment.comparison.policy
     if released is not None:
-        rules[released] = ActorRule(experiment, NumpyPolicy.load(released_policy(released)))
+        rules[released] = ActorRule(experiment, check_policy(experiment, released_policy(released)))
     learned = {f"learned_{n}": ActorRule(averse(experiment, n), policy) for n, policy in policies.items()}
     return rules | learned
 

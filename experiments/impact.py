@@ -68,7 +68,7 @@ def main(args: Args) -> None:
         verb = "resuming" if run.resumed else "measuring"
         print(f"{verb} {len(seeds)} markets, {2 * len(FRACTIONS)} orders in each, in {run.path}", flush=True)
         found = measure_impact(experiment, args.strategy, seeds, run.path, args.workers, progress=True)
-        summary = {**{key: run.manifest[key] for key in ("commit", "dirty")}, **found}
+        summary = {**run.origin(), **found}
         write_json(run.file("summary.json"), summary)
         table = with_and_without(impact_table, summary)
         write_bytes(run.file("impact.md"), f"{table}\n".encode())

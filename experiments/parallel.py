@@ -110,7 +110,7 @@ def attempt(function: Callable[[Task], None], task: Task) -> str | None:
     """Call the function; return the traceback of its failure as text, which passes between processes in any case."""
     try:
         function(task)
-    except Exception:
+    except (Exception, SystemExit):
         return traceback.format_exc()
     return None
 

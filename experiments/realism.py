@@ -80,7 +80,7 @@ def main(args: Args) -> None:
             flush=True,
         )
         summary = {
-            **{key: run.manifest[key] for key in ("commit", "dirty")},
+            **run.origin(),
             **measure_realism(experiment, seeds, upstream_seeds, run.path, args.workers, progress=True),
         }
         write_json(run.file("summary.json"), summary)

@@ -53,10 +53,13 @@ def main(args: Args) -> None:
     experiments = in_regimes(args.config, settings)
     seeds = validation_seeds(args.seeds, quick=args.quick)
     check_workers(args.workers)
-    arguments = {"seeds": f"{seeds.start}:{seeds.stop}"}
+    arguments = {
+        "seeds": f"{seeds.start}:{seeds.stop}",
+        "regimes": {name: of.digest() for name, of in experiments.items()},
+    }
     with RunFolder.open(args.out, "regimes", experiment, run_id=args.run_id, arguments=arguments) as run:
         summary: dict[str, Any] = {
-            **{key: run.manifest[key] for key in ("commit", "dirty")},
+            **run.origin(),
             "experiment": experiment.name,
             "seeds": arguments["seeds"],
             "regimes": {},

@@ -194,18 +194,23 @@ def _make(run_id: str, words: Sequence[str], out: Path) -> Path:
     if status:
         print(f"error: {run_id}: the command failed with status {status}", file=sys.stderr)
         raise SystemExit(status)
-    made = file if file is not None and file.exists() else _finished(out, run_id)
+    made = file if file is not None and file.exists() else _finished(out, run_id, dirty=True)
     assert made is not None, f"{run_id} ended without an error and without a result"
     return made
 
 
-def _finished(out: Path, run_id: str) -> Path | None:
-    """Return the finished run folder of an id, if there is one."""
+def _finished(out: Path, run_id: str, *, dirty: bool = False) -> Path | None:
+    """Return the finished run folder of an id, if there is one; with `dirty`, of other code than the commit's too."""
     for path in reversed(find_runs(out, run_id)):
         manifest = read_manifest(path)
-        if manifest is not None and manifest["status"] == "finished":
+        if manifest is not None and manifest["status"] == "finished" and (dirty or not _dirty(manifest)):
             return path
     return None
+
+
+def _dirty(manifest: Mapping[str, Any]) -> bool:
+    """Whether a process that worked on a run had files that differ from the commit."""
+    return any(session["dirty"] for session in manifest["sessions"])
 
 
 def compare(run: Run, made: Path, *, quick: bool = False) -> list[Finding]:

@@ -169,7 +169,7 @@ def _seconds_a_step(experiment: Experiment, market: MarketKind, envs: int) -> fl
 
 
 def validation_episodes(experiment: Experiment, count: int) -> list[tuple[int, Side]]:
-    """The first `count` episodes of the validation markets, every side that the experiment trades on each market."""
+    """At least `count` episodes of the first validation markets, every side that the experiment trades on each."""
     sides = experiment.order.sides
     seeds = parse_seeds(load_seed_ranges().validation)
-    return [(seed, one) for seed in seeds[: -(-count // len(sides))] for one in sides][:count]
+    return [(seed, one) for seed in seeds[: -(-count // len(sides))] for one in sides]

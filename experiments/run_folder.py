@@ -103,7 +103,9 @@ def find_runs(out: Path, run_id: str) -> list[Path]:
     found = []
     for path in out.glob(f"*/{MANIFEST}"):
         manifest = read_manifest(path.parent)
-        if not path.parent.is_symlink() and manifest is not None and manifest.get("run_id") == run_id:
+        # A folder whose name begins with a dot was never finished being made.
+        hidden = path.parent.name.startswith(".") or path.parent.is_symlink()
+        if not hidden and manifest is not None and manifest.get("run_id") == run_id:
             found.append((str(manifest.get("started")), path.parent))
     return [path for _, path in sorted(found)]
 
@@ -208,6 +210,24 @@ class RunFolder:
         }
         path = _make_folder(out, f"{experiment.name}-{now:%Y%m%d-%H%M%S}", manifest)
         return cls(path, manifest, False, lock)
+
+    def code_warnings(self) -> list[str]:
+        """Say when what is in the folder does not come from one commit: of all processes that worked on it."""
+        sessions = self.manifest["sessions"]
+        commits = list(dict.fromkeys(str(session["commit"]) for session in sessions))
+        found = []
+        if len(commits) > 1:
+            found.append(f"The run was begun at commit {commits[0]} and went on at {', '.join(commits[1:])}.")
+        if any(session["dirty"] for session in sessions):
+            found.append("Some of the code that ran differs from its commit: uncommitted changes.")
+        return found
+
+    def origin(self) -> dict[str, Any]:
+        """Return what a summary says of where it comes from, and print what is to be warned of."""
+        warnings = self.code_warnings()
+        for warning in warnings:
+            print(f"warning: {warning}", flush=True)
+        return {"commit": self.manifest["commit"], "dirty": self.manifest["dirty"], "warnings": warnings}
 
     def file(self, name: str) -> Path:
         """Path of a file in the folder."""

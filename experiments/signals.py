@@ -101,7 +101,7 @@ def main(args: Args) -> None:
         verb = "resuming" if run.resumed else "measuring"
         print(f"{verb} {len(seeds)} markets in {run.path}", flush=True)
         found = measure_signals(experiment, horizons, seeds, run.path, args.workers, progress=True)
-        summary = {**{key: run.manifest[key] for key in ("commit", "dirty")}, **found}
+        summary = {**run.origin(), **found}
         tables = with_and_without(_tables, summary)
         write_json(run.file("summary.json"), summary)
         write_bytes(run.file("signals.md"), f"{tables}\n".encode())

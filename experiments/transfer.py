@@ -85,11 +85,11 @@ def main(args: Args) -> None:
         "policy": policy.digest(),
         "seeds": f"{seeds.start}:{seeds.stop}",
         "choose_on": f"{others.start}:{others.stop}",
-        "regimes": list(experiments),
+        "regimes": {name: of.digest() for name, of in experiments.items()},
     }
     with RunFolder.open(args.out, "transfer", experiment, run_id=args.run_id, arguments=arguments) as run:
         summary: dict[str, Any] = {
-            **{key: run.manifest[key] for key in ("commit", "dirty")},
+            **run.origin(),
             **{key: value for key, value in arguments.items() if key != "regimes"},
             "experiment": experiment.name,
             "regimes": {},

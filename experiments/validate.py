@@ -6,8 +6,8 @@ give the same tapes. The unit is the mean of the two sides in a market. Differen
 market by market, with what a policy leaves charged as a sweep charges it. Markets that fail the gate are named, and the
 tables stand there without them and with them. `experiments.degeneracy` says whether a policy has collapsed.
 
-Each run keeps its result in its `validation/`, which is not measured again while the policy is the same. The run in the
-middle is named: that one is released or tested, not the best.
+Each run keeps its result in its `validation/`, which is not measured again while policy and commit are the same. The
+run in the middle is named: that one is released or tested, not the best.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def main(args: Args) -> None:
     print(f"{len(runs)} policies and TWAP in {len(seeds)} markets: about {duration} on an idle core", flush=True)
     first, validity = runs[0], None
     if first.market == "abides":
-        validity = judge_each(first.experiment, seeds, first.path / "validation", progress=True)
+        commit = str(git_state()["commit"])[:12]
+        validity = judge_each(first.experiment, seeds, first.path / "validation" / commit, progress=True)
     print("\n".join(validity_lines(validity)), flush=True)
     invalid = validity["invalid"] if validity is not None else {}
     results: dict[str, list[Result]] = {title: [] for title in ("", *groups)}
@@ -161,12 +162,13 @@ def validate(run: TrainedRun, seeds: Sequence[int]) -> Result:
     policy, experiment = NumpyPolicy.load(run.path / "policy.npz"), run.experiment
     name = f"seed {run.seed}"
     found = read_json(path) if path.exists() else {}
-    if found.get("policy_digest") != policy.digest():
+    state = git_state()
+    if any(found.get(key) != value for key, value in {"policy_digest": policy.digest(), **state}.items()):
         result = _play(name, experiment, run.market, greedy(policy), seeds)
         episodes = [(seed, side) for seed in seeds[:EXAMINED] for side in SIDES]
         verdicts = examine(experiment, run.market, policy, episodes).verdicts
         measures = {key: getattr(result, key).tolist() for key in MEASURES}
-        found = {"policy_digest": policy.digest(), **git_state(), "sides": SIDES, **measures, "degenerate": verdicts}
+        found = {"policy_digest": policy.digest(), **state, "sides": SIDES, **measures, "degenerate": verdicts}
         path.parent.mkdir(exist_ok=True)
         write_json(path, found)
     shortfall, completion, used = (np.array(found[key]) for key in MEASURES)
@@ -306,6 +308,9 @@ def _check(runs: Sequence[TrainedRun]) -> None:
     for run in runs:
         if run.manifest["status"] != "finished":
             raise ConfigError(f"{run.path} is not finished: the command that began it resumes it")
+        if run.market != runs[0].market:
+            markets = f"{run.path} was trained on the {run.market} market, {runs[0].path} on {runs[0].market}"
+            raise ConfigError(f"{markets}: judge them apart")
         for key in ("market", "order"):
             one, other = (each.manifest["experiment"][key] for each in (run, runs[0]))
             for name in one.keys() - {"side", "end_rule"}:

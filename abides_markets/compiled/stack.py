@@ -172,7 +172,7 @@ class MarketStack:
             raise ValueError(f"the state is of {len(state['views'])} markets, these are {len(self.views)}")
         self.words = np.array(state["words"])
         for market in self.words:
-            if market[at.AGENT_COUNT]:  # it has been started, and its tables may have grown
+            if len(market) and market[at.AGENT_COUNT]:  # it has been started, and its tables may have grown
                 self._template.resize({offset: int(market[total]) for offset, total, *_ in GROWING})
                 break
         self.views[:] = state["views"]

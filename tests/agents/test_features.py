@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.features import FEATURES
+from agents.features import Feature
 from agents.features import Observer
 from agents.views import VIEW
 from configs import ConfigError
@@ -150,3 +151,24 @@ def test_the_documentation_states_every_feature_with_formula_and_range() -> None
     assert rows is not None
     stated = [line for line in rows[1].splitlines() if line.startswith("| `")]
     assert stated == [f"| `{n}` | {f.formula} | [{f.low:g}, {f.high:g}] |" for n, f in FEATURES.items()]
+
+
+def test_a_formula_of_ones_own_cannot_write_into_the_market(monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(rows: Any) -> Any:
+        rows["left"] -= rows["left"]
+        return np.zeros(len(rows))
+
+    monkeypatch.setitem(FEATURES, "greedy", Feature("left, taken away", -5, 5, compute=greedy))
+    rows = np.zeros(3, dtype=VIEW)
+    rows["left"] = 100
+    before = rows["left"].copy()
+    with pytest.raises(ValueError, match="read-only"):
+        Observer(["greedy"], markets=3).observe(rows)
+    np.testing.assert_array_equal(rows["left"], before)
+
+
+def test_a_feature_that_cannot_be_computed_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs its formula as compute"):
+        Feature("nothing", -5, 5)
+    with pytest.raises(ValueError, match="low must be less than high"):
+        Feature("nothing", 5, 5, compute=len)

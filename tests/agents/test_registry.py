@@ -11,7 +11,9 @@ from agents import check_parameters
 from agents import strategy_class
 from agents.execution_agent import ExecutionAgent
 from agents.registry import POLICY_KINDS
+from agents.registry import check_importable
 from agents.registry import parameters_of
+from agents.registry import source_digest
 from configs import ConfigError
 from experiments.episode import Episode
 from tests.agents.worlds import SECOND
@@ -34,6 +36,10 @@ class OwnAgent(TWAPAgent):
         super().__init__(*arguments, **named)
 
 
+class Changed(OwnAgent):
+    """Another one."""
+
+
 def test_strategies_of_ones_own_are_found_by_module_and_class() -> None:
     assert strategy_class("agents.strategies:TWAPAgent") is TWAPAgent
     assert strategy_class("twap") is TWAPAgent
@@ -47,6 +53,25 @@ def test_strategies_of_ones_own_are_found_by_module_and_class() -> None:
         with pytest.raises(ConfigError, match=message) as error:
             strategy_class(kind)
         assert "\n" not in str(error.value)
+
+
+def test_another_process_must_find_the_same_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_importable("twap")
+    check_importable(f"{__name__}:OwnAgent")
+    for kind in ("twap", "mine"):
+        monkeypatch.setitem(STRATEGIES, kind, OwnAgent)
+        with pytest.raises(ConfigError, match=f"strategy '{kind}' is registered in this process alone: .*:OwnAgent"):
+            check_importable(kind)
+
+
+def test_the_code_of_ones_own_strategy_has_a_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert source_digest("twap") is None
+    first = source_digest(f"{__name__}:OwnAgent")
+    assert first is not None
+    assert source_digest(f"{__name__}:OwnAgent") == first
+    assert source_digest(f"{__name__}:Changed") not in (None, first)
+    monkeypatch.setitem(STRATEGIES, "interactive", type("Nowhere", (TWAPAgent,), {"__module__": "__nowhere__"}))
+    assert source_digest("interactive") is None
 
 
 def test_parameters_are_those_that_a_class_adds() -> None:

@@ -74,3 +74,20 @@ def test_the_figure_names_what_lies_off_it() -> None:
     assert figure.axes[0].get_title(loc="left") == "Off the figure: awful (−90, sd 19)"
     assert svg(figure) == svg(frontier_figure(summary))
     assert "| calm |" in markdown(frontier_table(summary))
+
+
+def test_nothing_is_off_the_figure_for_being_good() -> None:
+    found = [
+        {name: {"shortfall_cents": [cost], "completion": [1.0]} for name, cost in seed.items()}
+        for seed in ({"twap": 5.0, "calm": 9.0, "awful": -60.0}, {"twap": 7.0, "calm": 12.0, "awful": -70.0})
+    ]
+    summary = {
+        "n": 2,
+        "strategies": summarise_frontier(found),
+        "families": {"learned": ["calm"]},
+        "model": {"mean": [5.0, 4.0], "sd": [20.0, 8.0]},
+    }
+    # Two seeds drawn alike have no spread to divide by.
+    assert summary["strategies"]["calm"]["sd_ratio"]["ci95"] is None
+    assert frontier_figure(summary).axes[0].get_title(loc="left").startswith("Off the figure: awful (−65")
+    assert markdown(frontier_table(summary))

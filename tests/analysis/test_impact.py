@@ -133,3 +133,14 @@ def test_table_and_figure_show_every_size_and_are_the_same_each_time() -> None:
         few = summarise_impact(measured(seeds), list(range(0, 130, 10)), 60)
         assert "not known" in impact_table(few)
         assert "<svg" in svg(impact_figure(few))
+
+
+def test_sizes_that_trade_nothing_have_no_power_law() -> None:
+    random = np.random.default_rng(0)
+    for x, values in (
+        ([0.0, 1.0, 2.0], random.normal(0, 1, (40, 3))),
+        ([1.0, 2.0, 4.0], np.zeros((40, 3))),
+    ):
+        found = power_law(x, values, 1.0)
+        assert found["exponent"]["value"] is None
+        assert found["reason"] == "a size trades nothing, or its impact is the same on every seed"

@@ -58,6 +58,12 @@ def test_numbers_are_read_as_printed(text: str, found: tuple[str, ...]) -> None:
         ("< 0.001", "0.000003", True),
         ("< 0.001", "0.0012", False),
         ("< 0.001", "–", False),
+        ("< 0.001", "< 0.001", True),
+        ("0.001", "< 0.001", False),
+        ("−4.8*", "-4.8*", True),
+        ("−4.8*", "-4.8", False),
+        ("+1.2", "+1.2*", False),
+        ("**+1.16** (0.68 to 1.64)", "1.16 (0.68 to 1.64)", True),
     ],
 )
 def test_texts_agree_to_the_printed_digit(there: str, here: str, same: bool) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from configs import Experiment
 from configs import experiment_from
 from configs import parse_seeds
 from envs import OptimalExecEnv
+from envs import OptimalExecVectorEnv
 from tests.agents.worlds import SECOND
 from tests.agents.worlds import THIN
 from tests.agents.worlds import experiment
@@ -350,3 +353,33 @@ def test_an_unseeded_reset_skips_markets_that_cannot_be_traded(monkeypatch: pyte
     _, info = env.reset()
     assert len(set(started)) == 3
     assert info["market_seed"] == started[-1]
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_goes_on_as_its_original(duplicate: Any) -> None:
+    env = OptimalExecEnv("quick")
+    assert duplicate(env).reset(seed=5)[1] == env.reset(seed=5)[1]
+    env.step(2)
+    other = duplicate(env)
+    for action in (2, 4, 0):
+        (observation, *result), (same, *again) = env.step(action), other.step(action)
+        np.testing.assert_array_equal(same, observation)
+        assert again == result
+    # Each has a market of its own.
+    assert env.step(4)[4]["filled"] != other.step(0)[4]["filled"]
+    envs = OptimalExecVectorEnv(2, "quick")
+    envs.reset(seed=3)
+    many = duplicate(envs)
+    np.testing.assert_array_equal(many.step(np.array([2, 3]))[1], envs.step(np.array([2, 3]))[1])
+
+
+def test_what_is_no_whole_number_is_refused() -> None:
+    envs = OptimalExecVectorEnv(2, "quick")
+    envs.reset(seed=3)
+    for actions in (np.full(2, 1.7), ["a", "b"], None, [np.nan, 1]):
+        with pytest.raises(ValueError, match="actions must be 2 whole numbers from 0 to 4"):
+            envs.step(actions)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"seeds must be whole numbers, got 1\.5"):
+        envs.reset(seed=[1, 1.5])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"the seed of a market must be a whole number, got 1\.5"):
+        OptimalExecEnv("quick").reset(options={"market_seed": 1.5})

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+import agents
 from agents.numpy_policy import Layer
 from agents.numpy_policy import NumpyPolicy
 from analysis.records import concat_tables
@@ -460,5 +461,25 @@ def test_the_released_policy_is_not_looked_at_when_nobody_trades_with_it(markets
 
 
 def test_a_policy_that_is_not_released_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"comparison\.policy.*tactical, got 'nonesuch'"):
+    with pytest.raises(ConfigError, match=r"comparison\.policy.*tactical, tactical_dqn, got 'nonesuch'"):
         load_experiment("quick", {"comparison.policy": "nonesuch"})
+
+
+def test_a_strategy_whose_code_was_changed_is_not_mixed_in(
+    markets: FakeMarkets, experiment: Experiment, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = {"aggressive": "before"}
+    monkeypatch.setattr(evaluation, "source_digest", lambda kind: digests.get(kind))
+    run_all(experiment, policy, tmp_path / "run")
+    run_all(experiment, policy, tmp_path / "run")
+    digests["aggressive"] = "after"
+    with pytest.raises(ConfigError, match="holds units of 'aggressive' as it was before its code was changed"):
+        run_all(experiment, policy, tmp_path / "run")
+
+
+def test_a_strategy_that_other_processes_do_not_know_is_refused(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(agents.STRATEGIES, "twap", type("Mine", (agents.TWAPAgent,), {}))
+    with pytest.raises(ConfigError, match="'twap' is registered in this process alone"):
+        evaluate_all_strategies(experiment, ["twap", "random"], range(5, 7), workers=2, folder=tmp_path / "run")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agents.numpy_policy import NumpyPolicy
+from configs import ConfigError
 from configs import Experiment
 from configs import load_experiment
 from configs.calibration import load_calibration
@@ -103,3 +104,9 @@ def test_a_policy_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert first.metadata["experiment"]["reward"]["running_penalty"] > 0
     monkeypatch.setattr(trainer, "train_policy", None)
     assert policy_of(averse(experiment, 3), tmp_path / "learned_3").digest() == first.digest()
+
+
+def test_a_released_policy_made_for_another_problem_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="was made for other"):
+        command.main(command.Args("tactical", out=tmp_path, quick=True, settings=(("actions.corridor=0.5",),)))
+    assert not list(tmp_path.iterdir())

@@ -27,6 +27,10 @@ def write(folder, task):
         os.kill(os.getpid(), signal.SIGKILL)
     Path(folder, str(task)).write_text(str(os.getpid()))
 
+def leave(folder, task):
+    if task == 2:
+        raise SystemExit(3)
+
 def linger(folder, task):
     Path(folder, f"begun-{task}").write_text(str(os.getpid()))
     time.sleep(20)
@@ -82,6 +86,13 @@ def test_a_task_that_kills_its_process_is_found_and_the_others_go_on(helpers, tm
 def test_one_worker_is_this_process(helpers, tmp_path: Path) -> None:
     assert [o.task for o in run_tasks(partial(helpers.write, str(tmp_path)), [1, 2], 1)] == [1, 2]
     assert (tmp_path / "1").read_text() == str(os.getpid())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_that_ends_the_program_fails_and_the_others_go_on(helpers, tmp_path: Path, workers: int) -> None:
+    outcomes = list(run_tasks(partial(helpers.leave, str(tmp_path)), [1, 2, 4], workers))
+    assert {outcome.task for outcome in outcomes if outcome.error is not None} == {2}
+    assert {outcome.task for outcome in outcomes} == {1, 2, 4}
 
 
 def test_fewer_than_one_worker_is_refused() -> None:

@@ -22,6 +22,7 @@ from configs import ConfigError
 from configs import load_experiment
 from experiments import reproduce
 from experiments import reproduce_registry
+from experiments import run_folder
 from experiments.console import parse_overrides
 from experiments.reproduce import AGREES
 from experiments.reproduce import DIFFERS
@@ -209,6 +210,8 @@ def test_a_finished_run_is_not_run_again(house: Path, monkeypatch: pytest.Monkey
 
 
 def test_trainings_come_first_and_once(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {"commit": "abc", "dirty": False}
+    monkeypatch.setattr(run_folder, "git_state", lambda: state)
     lines: list[list[str]] = []
     run_really = subprocess.run
 
@@ -217,7 +220,8 @@ def test_trainings_come_first_and_once(house: Path, monkeypatch: pytest.MonkeyPa
             return run_really(line, **options)
         lines.append(line[2:])
         if line[2] == "experiments.train":
-            settings = parse_overrides(line[line.index("--set") + 1 : line.index("--out")])
+            given = line[line.index("--set") + 1 : line.index("--out")] if "--set" in line else []
+            settings = parse_overrides(given)
             run_id = line[line.index("--run-id") + 1]
             with RunFolder.open(house / "out", "train", load_experiment(line[3], settings), run_id=run_id) as run:
                 run.finish()
@@ -235,6 +239,11 @@ def test_trainings_come_first_and_once(house: Path, monkeypatch: pytest.MonkeyPa
     (first,), (second,) = (find_runs(house / "out", f"{name}-abc") for name in options)
     assert lines[2][1:3] == [str(first), str(second)]
     assert lines[3][1:4] == [str(second), "--policy", f"{second}/policy.npz"]
+    # What was made by other code than the commit's is not taken for its.
+    state["dirty"] = True
+    made = [reproduce.make("dirty", run, house / "out", "abc", 1, {"own": "paper"}, quick=False) for _ in range(2)]
+    assert [line[0] for line in lines[4:]] == ["experiments.train", "experiments.validate", "experiments.train"]
+    assert made[0] == made[1]
 
 
 def test_a_figure_of_trainings_is_drawn_again_and_not_compared(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from analysis.files import write_folder
 from analysis.files import write_json
 from configs import ConfigError
 from configs import Experiment
+from experiments import run_folder
 from experiments.run_folder import REPOSITORY
 from experiments.run_folder import RunFolder
 from experiments.run_folder import default_run_id
@@ -173,3 +175,30 @@ def test_a_folder_that_fails_half_way_does_not_appear(tmp_path: Path) -> None:
     write_folder(tmp_path / "step", lambda folder: (folder / "one").write_text("1") and None)
     write_folder(tmp_path / "step", lambda folder: (folder / "two").write_text("2") and None)
     assert names(tmp_path / "step") == ["two"]
+
+
+def test_a_run_of_several_commits_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state: dict[str, Any] = {}
+    monkeypatch.setattr(run_folder, "git_state", lambda: dict(state))
+    for commit, dirty in (("a", False), ("b", True), ("a", False)):
+        state |= {"commit": commit, "dirty": dirty}
+        with RunFolder.open(tmp_path, "train", EXPERIMENT) as run:
+            origin = run.origin()
+    assert origin["commit"] == "a"
+    assert origin["warnings"] == [
+        "The run was begun at commit a and went on at b.",
+        "Some of the code that ran differs from its commit: uncommitted changes.",
+    ]
+    assert "warning: The run was begun at commit a and went on at b." in capsys.readouterr().out
+
+
+def test_a_folder_that_was_never_finished_being_made_is_not_resumed(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path, "train", EXPERIMENT) as run:
+        pass
+    hidden = tmp_path / f".{run.path.name}.123.tmp"
+    run.path.rename(hidden)
+    with RunFolder.open(tmp_path, "train", EXPERIMENT) as again:
+        assert not again.resumed
+        assert not again.path.name.startswith(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,21 @@ def test_a_result_is_kept_while_the_policy_is_the_same(make: Make, monkeypatch: 
     assert (faster.used < first.used).all()
 
 
+def test_a_result_of_another_commit_is_measured_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    ((run,),) = read_runs([make(0)]).values()
+    seeds = range(1_000_000, 1_000_002)
+    state = {"commit": "one", "dirty": False}
+    monkeypatch.setattr(validate, "git_state", lambda: dict(state))
+    first = validate.validate(run, seeds)
+    played: list[str] = []
+    monkeypatch.setattr(validate, "_play", lambda name, *_: played.append(name) or first)
+    validate.validate(run, seeds)
+    assert not played
+    state["commit"] = "two"
+    validate.validate(run, seeds)
+    assert played == ["seed 0"]
+
+
 def test_the_tables_name_the_reference_and_the_median_run(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [make(seed, action) for seed, action in enumerate((1, 2, 3))]
     validate.main(validate.Args(tuple(paths), seeds="1000000:1000003"))
@@ -188,3 +204,12 @@ def test_runs_that_trade_another_order_are_judged_apart(make: Make) -> None:
     paths = (make(0), make(0, **{"order.quantity": 500}))
     with pytest.raises(ConfigError, match=r"order\.quantity 500, .* 1000: judge them apart"):
         validate.main(validate.Args(paths))
+
+
+def test_runs_of_another_kind_of_market_are_judged_apart(make: Make, tmp_path: Path) -> None:
+    other = make(1)
+    manifest = read_json(other / "manifest.json")
+    manifest["arguments"]["market"] = "stand-in"
+    (other / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"was trained on the (stand-in|abides) market, .*: judge them apart"):
+        validate.main(validate.Args((make(0), other)))
