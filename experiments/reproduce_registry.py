@@ -15,9 +15,11 @@ from pydantic import ValidationError
 from analysis.printed import Passage
 from analysis.printed import Table
 from analysis.printed import expand
+from analysis.printed import interval
 from analysis.printed import markdown_tables
 from analysis.printed import passages
 from analysis.printed import plain
+from analysis.printed import row_name
 from analysis.printed import sentence_pattern
 from configs import ConfigError
 from configs import parse_yaml
@@ -65,6 +67,12 @@ class TableCheck(_Entry):
     def compares(self, column: str) -> bool:
         """Whether a column is compared."""
         return plain(column) in self.columns if self.file is None else not self.only or plain(column) in self.only
+
+    def covers(self, table: Table, row: tuple[str, ...], place: int) -> bool:
+        """Whether a cell is compared: its column, its row, and of a policy trained again if it has an interval."""
+        if self.rows and table.label(row, self.labels) not in map(row_name, self.rows):
+            return False
+        return self.compares(table.columns[place]) and (not self.retrained or interval(row[place]) is not None)
 
 
 class SentenceCheck(_Entry):
@@ -205,7 +213,12 @@ def tables_not_compared(registry: Registry) -> list[tuple[str, Table, str]]:
                 continue
             own = [check for check in checks if check.page == page and table.header.startswith(check.header)]
             why = next((one.why for one in registry.left_out if one.means_table(page, table)), NO_REASON)
-            missing = [name for name in table.columns[1:] if not any(check.compares(name) for check in own)]
+            missing = [
+                name
+                for place, name in enumerate(table.columns)
+                if place
+                and not all(any(check.covers(table, row, place) for check in own) for row in table.rows if row[place])
+            ]
             if not own:
                 found.append((page, table, why))
             elif missing:

@@ -287,6 +287,18 @@ def test_the_report_names_what_differs_and_what_nobody_compares(house: Path) -> 
     assert "| docs/page.md | machine, speed | no entry in docs/reproduce.yaml |" in text
 
 
+def test_cells_that_no_run_is_held_against_are_named(house: Path) -> None:
+    def named(**changes: Any) -> list[str]:
+        table = RUN.tables[0].model_copy(update=changes)
+        run = RUN.model_copy(update={"tables": (table,)})
+        return [why for _, _, why in reproduce_registry.tables_not_compared(Registry(runs={"mine": run}))]
+
+    assert named(rows={}) == []
+    # Of one row only; and of a policy trained again, only cells with an interval.
+    assert named() == [f"only shortfall, sd: {reproduce_registry.NO_REASON}"]
+    assert named(rows={}, retrained=True) == [f"only sd: {reproduce_registry.NO_REASON}"]
+
+
 def test_running_text_needs_a_run_or_a_reason(house: Path) -> None:
     page = house / "docs" / "page.md"
     page.write_text(f"{PAGE}\n## Speed\n\nA run takes 0.2 s, twenty 3.1 s.\n\n- Kept: 61 % of it.\n", encoding="utf-8")
