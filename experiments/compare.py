@@ -51,6 +51,7 @@ from experiments.evaluation import seconds_a_unit
 from experiments.policy_check import check_policy
 from experiments.policy_check import chosen_policy
 from experiments.policy_check import policy_warnings
+from experiments.policy_check import seed_warnings
 from experiments.policy_check import trades_with_policy
 from experiments.policy_check import training_ranges
 from experiments.run_folder import RunFolder
@@ -369,9 +370,7 @@ def _overlap_warnings(plan: Plan) -> list[str]:
     """Say before the run when seeds are those that a policy was trained on; the summary says it again."""
     if plan.policy is None or not _traders(plan):
         return []
-    ranges = training_ranges(NumpyPolicy.load(plan.policy))
-    overlap = sum(any(first <= seed < end for first, end in ranges) for seed in plan.seeds)
-    return [f"{overlap} of {len(plan.seeds)} seeds overlap those that the policy was trained on."] if overlap else []
+    return seed_warnings(NumpyPolicy.load(plan.policy), plan.seeds)
 
 
 def _split(text: str) -> list[str]:

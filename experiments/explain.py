@@ -54,6 +54,8 @@ from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
 from experiments.policy_check import check_policy
 from experiments.policy_check import policy_file
+from experiments.policy_check import policy_warnings
+from experiments.policy_check import seed_warnings
 from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
@@ -123,7 +125,7 @@ def main(args: Args) -> None:
         verb = "resuming" if run.resumed else "explaining"
         print(f"{verb} policy {policy.digest()} on {len(seeds)} markets in {run.path}", flush=True)
         summary = explain(experiment, policy, seeds, watched_seeds, run.path, args.workers, progress=True)
-        origin = run.origin() | arguments
+        origin = run.origin([*policy_warnings(policy), *seed_warnings(policy, seeds)]) | arguments
         write_json(run.file("explain.json"), {**origin, **summary})
         text = write_pages(experiment, summary, run.path)
         run.point_latest()

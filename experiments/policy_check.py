@@ -76,6 +76,13 @@ def training_ranges(policy: NumpyPolicy) -> list[tuple[int, int]]:
     return [(seeds.start, seeds.stop)]
 
 
+def seed_warnings(policy: NumpyPolicy, seeds: Sequence[int]) -> list[str]:
+    """Say when seeds are those of markets that a policy was trained on."""
+    ranges = training_ranges(policy)
+    overlap = sum(any(first <= seed < end for first, end in ranges) for seed in seeds)
+    return [f"{overlap} of {len(seeds)} seeds overlap those that the policy was trained on."] if overlap else []
+
+
 def policy_warnings(policy: NumpyPolicy) -> list[str]:
     """What a reader must know of a policy before believing its result, a sentence each."""
     if policy.metadata.get("market") == "stand-in":

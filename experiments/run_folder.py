@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -222,9 +223,9 @@ class RunFolder:
             found.append("Some of the code that ran differs from its commit: uncommitted changes.")
         return found
 
-    def origin(self) -> dict[str, Any]:
-        """Return what a summary says of where it comes from, and print what is to be warned of."""
-        warnings = self.code_warnings()
+    def origin(self, others: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what a summary says of where it comes from, and print what is to be warned of, `others` too."""
+        warnings = [*self.code_warnings(), *others]
         for warning in warnings:
             print(f"warning: {warning}", flush=True)
         return {"commit": self.manifest["commit"], "dirty": self.manifest["dirty"], "warnings": warnings}

@@ -45,6 +45,8 @@ from experiments.per_seed import measure_each
 from experiments.per_seed import validation_seeds
 from experiments.policy_check import check_policy
 from experiments.policy_check import policy_file
+from experiments.policy_check import policy_warnings
+from experiments.policy_check import seed_warnings
 from experiments.run_folder import RunFolder
 from experiments.side_by_side import ActorRule
 from experiments.side_by_side import Rule
@@ -89,7 +91,7 @@ def main(args: Args) -> None:
     }
     with RunFolder.open(args.out, "transfer", experiment, run_id=args.run_id, arguments=arguments) as run:
         summary: dict[str, Any] = {
-            **run.origin(),
+            **run.origin([*policy_warnings(policy), *seed_warnings(policy, [*seeds, *others])]),
             **{key: value for key, value in arguments.items() if key != "regimes"},
             "experiment": experiment.name,
             "regimes": {},

@@ -43,6 +43,7 @@ from experiments.console import format_duration
 from experiments.console import run_command
 from experiments.degeneracy import examine
 from experiments.gate import judge_each
+from experiments.policy_check import seed_warnings
 from experiments.rollouts import MarketKind
 from experiments.rollouts import Rule
 from experiments.rollouts import greedy
@@ -121,6 +122,13 @@ def main(args: Args) -> None:
     seconds = [seconds_to_judge(run.experiment, run.market, len(SIDES) * len(seeds)) for run in runs]
     duration = format_duration(sum(seconds) + len(intervals) * max(seconds))
     print(f"{len(runs)} policies and TWAP in {len(seeds)} markets: about {duration} on an idle core", flush=True)
+    warnings = {
+        f"{run.path}: {warning}"
+        for run in runs
+        for warning in seed_warnings(NumpyPolicy.load(run.path / "policy.npz"), seeds)
+    }
+    for warning in sorted(warnings):
+        print(f"warning: {warning}", flush=True)
     first, validity = runs[0], None
     if first.market == "abides":
         commit = str(git_state()["commit"])[:12]
@@ -152,7 +160,14 @@ def main(args: Args) -> None:
                 print(f"{trader(title, result)}: degenerate: {verdict}")
         print(f"median of {title}: {group[median_of(results[title])].path}", flush=True)
     if args.json is not None:
-        content = {**git_state(), "seeds": place, **summary, "validity": validity, "with_invalid_seeds": every}
+        content = {
+            **git_state(),
+            "warnings": sorted(warnings),
+            "seeds": place,
+            **summary,
+            "validity": validity,
+            "with_invalid_seeds": every,
+        }
         print(f"numbers: {write_json(args.json, content)}", flush=True)
 
 

@@ -166,3 +166,11 @@ def test_all_schedules_trade_at_the_experiments_interval() -> None:
             "almgren_chriss_1",
             "almgren_chriss_5",
         ]
+
+
+def test_seeds_that_the_policy_was_trained_on_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(args(tmp_path, seeds="0:3", regimes="calm"))
+    warning = "3 of 5 seeds overlap those that the policy was trained on."
+    assert f"warning: {warning}" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "latest" / "summary.json").read_text(encoding="utf-8"))
+    assert warning in summary["warnings"]
