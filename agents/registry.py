@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Iterable
 
 from agents.execution_agent import ExecutionAgent
@@ -87,13 +88,13 @@ def check_importable(kind: str) -> None:
     if found is not None and found is not _SHIPPED.get(kind):
         place = f"{found.__module__}:{found.__qualname__}"
         raise ConfigError(
-            f"strategy {kind!r} is registered in this process alone: with more than one, name it in the configuration"
+            f"strategy {kind!r} is registered in this process alone: with several, name it in the configuration"
             f" by its module (kind: {place.replace('__main__', 'my_module')}), or use workers=1"
         )
 
 
 def source_digest(kind: str) -> str | None:
-    """Return a digest of the code of a strategy of somebody's own: of its class and what that inherits from.
+    """Return a digest of the code of a strategy of somebody's own: of the modules of its class and of that one's bases.
 
     Returns:
         12 hexadecimal digits; None for what is shipped, or code that is nowhere to read, as of an interactive session.
@@ -101,10 +102,11 @@ def source_digest(kind: str) -> str | None:
     found = strategy_class(kind)
     if found in _SHIPPED.values():
         return None
-    own = [base for base in found.__mro__ if not base.__module__.startswith(("agents.", "abides_", "builtins"))]
+    shipped = {base.__module__ for one in _SHIPPED.values() for base in one.__mro__}
+    own = dict.fromkeys(base.__module__ for base in found.__mro__ if base.__module__ not in shipped)
     try:
-        text = "".join(inspect.getsource(base) for base in own)
-    except (OSError, TypeError):
+        text = "".join(inspect.getsource(sys.modules[module]) for module in own)
+    except (KeyError, OSError, TypeError):
         return None
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

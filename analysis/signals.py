@@ -10,6 +10,7 @@ What is kept of a market are sums of products (`moments`), of which fits and cor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -127,7 +128,7 @@ def _tried(markets: Floats, drawn: NDArray[np.int64]) -> Entry:
     return {"correlation": _of(_correlation, sums, drawn), "foreseen_sd": _of(_foreseen_sd, sums, drawn)}
 
 
-def _of(statistic: Any, sums: Floats, drawn: NDArray[np.int64]) -> Entry:
+def _of(statistic: Callable[[Floats], Floats], sums: Floats, drawn: NDArray[np.int64]) -> Entry:
     """Return a statistic of sums over markets, with its bootstrap interval; None if it cannot be computed."""
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(sums.sum(axis=0)))

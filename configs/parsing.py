@@ -36,16 +36,16 @@ def parse_seeds(text: str) -> range:
 class _Loader(yaml.SafeLoader):
     """YAML without numbers to base 60 (`10:20:00` is a time of day, not 37 200), with `5e-5`, and each key once."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Refuse a key that is given twice: one of its values would silently not count."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: dict[Any, int] = {}
         for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.tag != "tag:yaml.org,2002:merge" and (earlier := seen.setdefault(key.value, line)) != line:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value!r} is given twice, in line {earlier} too", problem_mark=key.start_mark
-                )
-        return super().construct_mapping(node, deep)
+            if key.value in seen:
+                problem = f"{key.value!r} is given twice, in line {seen[key.value]} too"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            seen[key.value] = key.start_mark.line + 1
+        return node
 
 
 _Loader.yaml_implicit_resolvers = {

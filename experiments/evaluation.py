@@ -198,7 +198,7 @@ def seconds_a_unit(plan: Plan) -> float | None:
         run()  # loads what is compiled
         begin = perf_counter()
         run()
-    except Exception:
+    except Exception:  # told with its traceback when the unit itself is run
         return None
     # Most units run every side; those of nobody trading run once.
     runs = len(plan.strategies) * len(plan.sides) + 1

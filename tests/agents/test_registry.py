@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,10 +37,6 @@ class OwnAgent(TWAPAgent):
         super().__init__(*arguments, **named)
 
 
-class Changed(OwnAgent):
-    """Another one."""
-
-
 def test_strategies_of_ones_own_are_found_by_module_and_class() -> None:
     assert strategy_class("agents.strategies:TWAPAgent") is TWAPAgent
     assert strategy_class("twap") is TWAPAgent
@@ -64,12 +61,17 @@ def test_another_process_must_find_the_same_class(monkeypatch: pytest.MonkeyPatc
             check_importable(kind)
 
 
-def test_the_code_of_ones_own_strategy_has_a_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_of_ones_own_strategy_has_a_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    # What a class uses of its module counts too.
+    for number, (name, share) in enumerate((("own_a", 1), ("own_b", 1), ("own_c", 2))):
+        code = f"from agents import TWAPAgent\n\nSHARE = {share}\n\n\nclass Mine(TWAPAgent):\n    share = SHARE\n"
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+        found.append(source_digest(f"{name}:Mine"))
+        assert found[number] is not None
+    assert found[0] == found[1] != found[2]
     assert source_digest("twap") is None
-    first = source_digest(f"{__name__}:OwnAgent")
-    assert first is not None
-    assert source_digest(f"{__name__}:OwnAgent") == first
-    assert source_digest(f"{__name__}:Changed") not in (None, first)
     monkeypatch.setitem(STRATEGIES, "interactive", type("Nowhere", (TWAPAgent,), {"__module__": "__nowhere__"}))
     assert source_digest("interactive") is None
 

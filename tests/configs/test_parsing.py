@@ -21,6 +21,11 @@ def test_a_key_given_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
     text = "name: mine\norder:\n  quantity: 100\n  side: sell\n  quantity: 200\n"
     with pytest.raises(yaml.YAMLError, match="'quantity' is given twice, in line 3 too"):
         parse_yaml(text)
+    with pytest.raises(yaml.YAMLError, match="'a' is given twice, in line 1 too"):
+        parse_yaml("{a: 1, a: 2}")
+    # To override what is merged in is not to give it twice.
+    merged = "a: &a {x: 1}\nb: &b\n  <<: *a\n  x: 2\nc:\n  <<: *b\n  y: 3\n"
+    assert parse_yaml(merged)["c"] == {"x": 2, "y": 3}
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"mine.yaml.*'quantity' is given twice, in line 3 too.*line 5"):

@@ -376,10 +376,12 @@ def test_a_copy_goes_on_as_its_original(duplicate: Any) -> None:
 def test_what_is_no_whole_number_is_refused() -> None:
     envs = OptimalExecVectorEnv(2, "quick")
     envs.reset(seed=3)
-    for actions in (np.full(2, 1.7), ["a", "b"], None, [np.nan, 1]):
+    wrong: tuple[Any, ...] = (np.full(2, 1.7), ["a", "b"], None, [np.nan, 1])
+    seeds: Any = [1, 1.5]
+    for actions in wrong:
         with pytest.raises(ValueError, match="actions must be 2 whole numbers from 0 to 4"):
-            envs.step(actions)  # type: ignore[arg-type]
+            envs.step(actions)
     with pytest.raises(ValueError, match=r"seeds must be whole numbers, got 1\.5"):
-        envs.reset(seed=[1, 1.5])  # type: ignore[list-item]
+        envs.reset(seed=seeds)
     with pytest.raises(ValueError, match=r"the seed of a market must be a whole number, got 1\.5"):
         OptimalExecEnv("quick").reset(options={"market_seed": 1.5})
